@@ -1,0 +1,118 @@
+"""What comes out: candidate structures, how they score, and the ranked solution."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from xtal_core.measurement import Profile
+from xtal_core.pattern import FloatArray
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+    from xtal_core.problem import Problem
+
+
+@dataclass(frozen=True)
+class Score:
+    """A value and which way is better; `value` is None where the metric found nothing to compare ("no match")."""
+
+    metric: str
+    value: float | None
+    better: Literal["lower", "higher"] = "lower"
+    unit: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """How a candidate describes the pattern, on the measured points.
+
+    Attributes
+    ----------
+    calculated, background : (n_points,)
+        In the units of the measured intensity; `calculated` includes `background`.
+    profile
+        Refined profile parameters.
+    scale
+        Factor from simulated to measured intensity.
+    residual
+        R²wp = Σ w (obs − calc)² / Σ w (obs − background)², no square root.
+    n_parameters
+        How many parameters were varied.
+    """
+
+    calculated: FloatArray
+    background: FloatArray
+    profile: Profile
+    scale: float
+    residual: float
+    n_parameters: int
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """A structure proposed for a problem.
+
+    Attributes
+    ----------
+    structure
+        The proposal.
+    generator
+        Name of the generator that made it.
+    origin
+        What it was made from, in a few words (a prototype and the library entry, a latent seed, …).
+    prior
+        Log-probability-like number a generator gives its own proposal; 0 when it has no opinion.
+    fit
+        Set once the candidate was refined or compared with the pattern.
+    details
+        Anything else worth reporting, JSON-serialisable.
+    """
+
+    structure: Structure
+    generator: str
+    origin: str = ""
+    prior: float = 0.0
+    fit: Fit | None = None
+    details: dict[str, Any] = field(default_factory=dict)
+
+    def with_fit(self, structure: Structure, fit: Fit) -> Candidate:
+        """Return this candidate with a refined structure and its fit."""
+        return replace(self, structure=structure, fit=fit)
+
+
+@dataclass(frozen=True, eq=False)
+class RankedCandidate:
+    """A candidate at its place in the solution.
+
+    Attributes
+    ----------
+    rank
+        From 1.
+    merit
+        What the ranking sorted by, lower is better (see `xtal_core.ranking`).
+    space_group
+        International symbol and number of the refined structure.
+    duplicates
+        How many lower-ranked candidates were the same structure and merged into this one.
+    reference_scores
+        Set only when a reference was given, and only after ranking.
+    """
+
+    rank: int
+    candidate: Candidate
+    merit: float
+    space_group: tuple[str, int]
+    duplicates: int = 0
+    reference_scores: tuple[Score, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """The answer to a problem: candidates, best first, and how they were obtained."""
+
+    problem: Problem
+    ranked: tuple[RankedCandidate, ...]
+    provenance: dict[str, Any]
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,1 @@
+"""Least-squares refinement of structures against a powder pattern."""

@@ -1,0 +1,29 @@
+"""Manifest of the refiner."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from xtal_core.hookspecs import PluginRecord, hookimpl
+from xtal_core.options import option
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """Options of the least-squares refinement."""
+
+    keep: int = option(12, "candidates refined to convergence", bounds=(1, None))
+
+
+@hookimpl
+def xtal_refiners() -> list[PluginRecord]:
+    """Return the least-squares refiner."""
+    return [
+        PluginRecord(
+            "fit",
+            "Levenberg–Marquardt refinement of scale, background, lattice, positions and profile, symmetry kept",
+            "xtal_fit.refiner:FitRefiner",
+            interface=1,
+            options=FitOptions,
+        )
+    ]

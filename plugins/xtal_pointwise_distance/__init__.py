@@ -1,0 +1,1 @@
+"""Similarity of structures by interatomic distances: PDD with the earth mover's distance, AMD with Chebyshev's."""

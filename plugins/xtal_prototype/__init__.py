@@ -1,0 +1,1 @@
+"""Isostructural search: known structure types, decorated with the elements of a formula."""

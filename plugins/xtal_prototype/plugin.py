@@ -1,0 +1,36 @@
+"""Manifest of the isostructural search."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from xtal_core.hookspecs import PluginRecord, hookimpl
+from xtal_core.options import option
+
+
+@dataclass(frozen=True)
+class PrototypeOptions:
+    """Options of the isostructural search."""
+
+    library: str | None = option(None, "structure library file; none: XTAL_LIBRARY, else the user's data folder")
+    candidates: int = option(40, "candidates handed to the refiner", bounds=(1, None))
+
+
+@hookimpl
+def xtal_generators() -> list[PluginRecord]:
+    """Return the isostructural search."""
+    return [
+        PluginRecord(
+            "prototype",
+            "known structure types decorated with the formula's elements, screened against the pattern",
+            "xtal_prototype.generator:PrototypeGenerator",
+            interface=1,
+            options=PrototypeOptions,
+        )
+    ]
+
+
+@hookimpl
+def xtal_commands() -> list[PluginRecord]:
+    """Return the commands that manage structure libraries."""
+    return [PluginRecord("library", "manage structure libraries", "xtal_prototype.commands:app", interface=1)]

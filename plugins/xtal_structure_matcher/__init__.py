@@ -1,0 +1,1 @@
+"""Similarity of structures by pymatgen's StructureMatcher."""
