@@ -110,9 +110,18 @@ class RankedCandidate:
 
 @dataclass(frozen=True, eq=False)
 class Solution:
-    """The answer to a problem: candidates, best first, and how they were obtained."""
+    """The answer to a problem: candidates, best first, and how they were obtained.
+
+    Attributes
+    ----------
+    notes
+        What the user should know about how the answer came about.
+    interrupted
+        Whether the user stopped the work, so that only what was finished is here.
+    """
 
     problem: Problem
     ranked: tuple[RankedCandidate, ...]
     provenance: dict[str, Any]
     notes: tuple[str, ...] = ()
+    interrupted: bool = False

@@ -10,6 +10,8 @@ XtalError                       anything the user can read and act upon; exit co
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -58,3 +60,14 @@ class PluginError(XtalError):
         self.plugin = plugin
         self.problem = problem
         super().__init__(" ".join(f"plugin {plugin}: {problem}".split()))
+
+
+@contextmanager
+def fault_of(plugin: str) -> Iterator[None]:
+    """Raise whatever goes wrong unexpectedly inside the block as a PluginError that names `plugin`."""
+    try:
+        yield
+    except XtalError:
+        raise
+    except Exception as error:
+        raise PluginError(plugin, f"{type(error).__name__}: {error}") from error

@@ -7,9 +7,10 @@ the abstract classes and inherit no behaviour.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -87,6 +88,22 @@ class DifferentiableSimulator(Simulator):
         """
 
 
+@runtime_checkable
+class UsesFiles(Protocol):
+    """What a plugin's object may offer besides its interface: the files its results depend on.
+
+    Weights, structure libraries and the like; their SHA-256 goes into the provenance of every result.
+    """
+
+    def files(self) -> Sequence[Path]:
+        """Return the files, known once the object has done its work."""
+        ...
+
+
+def _keep_nothing(candidates: Sequence[Candidate]) -> None:
+    """Ignore `candidates`: nobody waits for them."""
+
+
 @dataclass(frozen=True, eq=False)
 class Workbench:
     """What generators and refiners may use besides the problem.
@@ -101,12 +118,16 @@ class Workbench:
         Where to report progress.
     jobs
         How many processor cores may be used.
+    finished
+        Generators and refiners may call it with candidates that are finished before the rest: these are what is ranked
+        and reported when the user interrupts. What the method returns in the end replaces them.
     """
 
     simulator: Simulator
     seed: int = 0
     progress: Progress = field(default_factory=SilentProgress)
     jobs: int = 1
+    finished: Callable[[Sequence[Candidate]], None] = _keep_nothing
 
     def random(self, *stream: int) -> np.random.Generator:
         """Return an independent random generator for `stream`, reproducible from the seed."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import reduce
-from math import gcd
+from math import gcd, inf
 
 from xtal_core.errors import InputError
 from xtal_core.pattern import FloatArray, Pattern
@@ -86,7 +86,7 @@ class Problem:
     def __post_init__(self) -> None:
         if self.z is not None and self.z < 1:
             raise InputError(f"z is {self.z}", "give the number of formula units in the cell, at least 1")
-        if self.crystallite_size is not None and not self.crystallite_size > 0:
+        if self.crystallite_size is not None and not 0 < self.crystallite_size < inf:
             raise InputError(f"the crystallite size is {self.crystallite_size:g} Å", "give a positive size in Å")
         if self.space_group is not None and not 1 <= self.space_group <= 230:
             raise InputError(f"space group {self.space_group} does not exist", "give a number from 1 to 230")

@@ -16,7 +16,8 @@ from typing import Any, Literal
 import pluggy
 
 from xtal_core import hookspecs
-from xtal_core.errors import OptionError, PluginError
+from xtal_core.cli import BUILT_IN_COMMANDS
+from xtal_core.errors import OptionError, PluginError, XtalError
 from xtal_core.hookspecs import GROUP, PluginRecord
 from xtal_core.options import build_options
 from xtal_core.suggest import suggest
@@ -78,24 +79,30 @@ class Registry:
             reason = f"{offer.record.factory} cannot be imported: {type(error).__name__}: {error}"
             raise PluginError(name, reason) from error
 
+    def options(self, kind: Kind, name: str, settings: Mapping[str, Any] | None = None) -> Any | None:
+        """Return the options of `name` with `settings` applied, None when it has none. Raises OptionError."""
+        options_class = self.offer(kind, name).record.options
+        if options_class is not None:
+            return build_options(name, options_class, settings or {})
+        if settings:
+            raise OptionError(f"{name} has no options", "remove --set for it")
+        return None
+
     def create(self, kind: Kind, name: str, settings: Mapping[str, Any] | None = None) -> Any:
         """Return the simulator, generator, refiner or metric called `name`, with `settings` as its options.
 
         Raises OptionError for bad settings and PluginError when the plugin's own code fails.
         """
-        record = self.offer(kind, name).record
-        arguments = []
-        if record.options is not None:
-            arguments.append(build_options(name, record.options, settings or {}))
-        elif settings:
-            raise OptionError(f"{name} has no options", "remove --set for it")
+        options = self.options(kind, name, settings)
         factory = self.resolve(kind, name)
         try:
-            return factory(*arguments)
+            created = factory() if options is None else factory(options)
         except Exception as error:
-            if isinstance(error, (OptionError, PluginError)):
+            if isinstance(error, XtalError):
                 raise
             raise PluginError(name, f"could not be created: {type(error).__name__}: {error}") from error
+        _check_interface(kind, name, created)
+        return created
 
 
 def load_registry(points: Iterable[EntryPoint]) -> Registry:
@@ -134,7 +141,7 @@ def load_registry(points: Iterable[EntryPoint]) -> Registry:
                     fail(f"xtal_{kind}s raised {type(error).__name__}: {error}")
                     continue
                 for record in records:
-                    reason = _reason_against(record, offers[kind])
+                    reason = _reason_against(kind, record, offers[kind])
                     if reason:
                         fail(reason)
                     else:
@@ -154,7 +161,21 @@ def _distribution(point: EntryPoint) -> tuple[str, str]:
     return (point.dist.name, point.dist.version) if point.dist is not None else ("unknown", "")
 
 
-def _reason_against(record: Any, taken: Mapping[str, Offer]) -> str:
+def _check_interface(kind: Kind, name: str, created: Any) -> None:
+    """Raise PluginError unless `created` implements the interface of its kind."""
+    from xtal_core import interfaces
+
+    required = {
+        "simulator": interfaces.Simulator,
+        "generator": interfaces.Generator,
+        "refiner": interfaces.Refiner,
+        "metric": interfaces.SimilarityMetric,
+    }[kind]
+    if not isinstance(created, required):
+        raise PluginError(name, f"its factory made a {type(created).__name__}, which is not a {required.__name__}")
+
+
+def _reason_against(kind: Kind, record: Any, taken: Mapping[str, Offer]) -> str:
     """Return why `record` cannot be used, or nothing."""
     if not isinstance(record, PluginRecord):
         return f"offers {type(record).__name__} instead of a PluginRecord"
@@ -165,6 +186,8 @@ def _reason_against(record: Any, taken: Mapping[str, Offer]) -> str:
         )
     if ":" not in record.factory:
         return f"'{record.name}' has the factory '{record.factory}', which is not of the form module:callable"
+    if kind == "command" and record.name in BUILT_IN_COMMANDS:
+        return f"'{record.name}' is a command of xtal itself; rename it"
     if record.name in taken:
         owner = taken[record.name].distribution
         return f"'{record.name}' is already offered by {owner}; rename one of the two"

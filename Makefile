@@ -1,0 +1,70 @@
+# `make demo` and `make test` work on a fresh machine with Python 3.11-3.13, make and a network: the first target that
+# runs creates .venv with the versions in constraints.txt, later ones reuse it. `make help` lists the targets.
+
+PYTHON ?= python3
+DEMO_PATTERN ?= examples/anatase.xy
+DEMO_OPTIONS ?= --formula TiO2 --wavelength CuKa
+PYTEST_OPTIONS ?=
+BENCHMARK_OPTIONS ?=
+
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+# Each is the script benchmarks/NAME.py (hyphens are underscores there), which writes its results to docs/benchmarks/.
+BENCHMARKS := simulator test200 new-prototypes xred
+BENCHMARK_TARGETS := $(addprefix bench-,$(BENCHMARKS))
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# The two test processes take one core each; numerical libraries that take them all slow both down.
+ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
+
+.PHONY: help install demo test lint format docs bench $(BENCHMARK_TARGETS) pins clean
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "  make $(firstword $(BENCHMARK_TARGETS)) (or $(wordlist 2,99,$(BENCHMARK_TARGETS))): one benchmark"
+	@echo "  PYTHON=python3.12 chooses the Python that .venv is made from"
+
+demo: $(INSTALLED) ## solve an example pattern into demo-result/
+	$(BIN)/xtal solve $(DEMO_PATTERN) $(DEMO_OPTIONS) --out demo-result --force
+
+test: $(INSTALLED) ## run the tests
+	$(ONE_THREAD) $(BIN)/pytest --numprocesses auto --maxprocesses 2 --dist loadfile $(PYTEST_OPTIONS)
+
+lint: $(INSTALLED) ## check formatting, lint, types and import contracts
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/pyright --warnings
+	$(BIN)/lint-imports
+
+format: $(INSTALLED) ## format the code and mend what the linter can
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+docs: $(INSTALLED) ## write the option reference and check the links
+	$(BIN)/python docs/write_option_reference.py
+	$(BIN)/pytest --quiet tests/architecture/test_documentation.py
+
+bench: $(BENCHMARK_TARGETS) ## run the benchmarks, writing docs/benchmarks/
+
+$(BENCHMARK_TARGETS): bench-%: $(INSTALLED)
+	$(BIN)/python benchmarks/$(subst -,_,$*).py $(BENCHMARK_OPTIONS)
+
+pins: ## renew constraints.txt from pyproject.toml (needs uv; PINS=--upgrade takes the newest versions)
+	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --quiet $(PINS) \
+	  --custom-compile-command 'make pins' --output-file constraints.txt
+
+clean: ## remove what these targets wrote, except .venv
+	rm -rf demo-result dist build .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find core plugins tests benchmarks docs examples -name __pycache__ -type d -prune -exec rm -rf {} +
+
+install: $(INSTALLED) ## create .venv
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; version = sys.version_info[:2]; \
+	  (3, 11) <= version <= (3, 13) or sys.exit("$(PYTHON) is Python %d.%d" % version)' \
+	  || { echo "xtal needs Python 3.11, 3.12 or 3.13; name one, e.g. make test PYTHON=python3.12" >&2; exit 1; }
+	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet pip==26.3
+	$(BIN)/python -m pip install --constraint constraints.txt --build-constraint constraints.txt --editable . --group dev
+	@touch $@

@@ -1,0 +1,9 @@
+"""Command line of `xtal`: one module a command, each loaded when it is called."""
+
+#: Commands of `xtal` itself and what they do. The function of command NAME is `xtal_core.cli.NAME.NAME`.
+BUILT_IN_COMMANDS = {
+    "solve": "Solve a crystal structure from a powder pattern.",
+    "compare": "Say how alike two structures are.",
+    "simulate": "Calculate the powder pattern of a structure.",
+    "plugins": "List what plugins offer, and why some cannot be used.",
+}

@@ -1,0 +1,116 @@
+"""From a problem to its solution.
+
+    pattern ─read▶ Problem ─generate▶ Candidates ─refine▶ Candidates ─rank▶ Solution ─report▶ files
+
+`xtal_core.readers` reads, `xtal_core.report` reports; what lies between is `solve`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+
+from xtal_core.agreement import compare_with_pattern
+from xtal_core.candidate import Candidate, Solution
+from xtal_core.errors import PluginError, XtalError, fault_of
+from xtal_core.interfaces import Workbench
+from xtal_core.plan import Tools
+from xtal_core.problem import Problem
+from xtal_core.progress import Progress, SilentProgress
+from xtal_core.provenance import provenance
+from xtal_core.ranking import rank
+
+
+def solve(problem: Problem, tools: Tools, progress: Progress | None = None) -> Solution:
+    """Return the solution of `problem` by `tools`, which `xtal_core.plan.gather_tools` makes of a plan.
+
+    When the user interrupts, the solution is that of what was finished until then. Raises PluginError when a plugin
+    fails; a generator among several may fail, which is noted.
+    """
+    plan, stages = tools.plan, {}
+    notes: list[str] = []
+    generated: list[Candidate] = []
+    finished: list[Candidate] = []
+    workbench = Workbench(tools.simulator, plan.seed, progress or SilentProgress(), plan.jobs, finished.extend)
+    interrupted = False
+    try:
+        with _timed("generate", stages):
+            for candidates in _generate(problem, tools, workbench, notes):
+                generated += candidates
+                finished.clear()
+        with _timed("refine", stages):
+            candidates = _refine(problem, generated, tools, workbench)
+    except KeyboardInterrupt:
+        interrupted = True
+        candidates = _salvage(finished, generated)
+        notes.append(f"interrupted: {len(finished)} of {len(candidates)} candidates were finished, the rest as found")
+    with _timed("rank", stages):
+        # Candidates that nobody refined get a fit too, so that all can be ranked by the same residual.
+        with fault_of(plan.simulator):
+            candidates = compare_with_pattern(problem, candidates, tools.simulator)
+        ranked, remarks = rank(candidates, tools.metric, plan.n_candidates)
+    record = provenance(problem.pattern, tools) | {"seconds": stages}
+    return Solution(problem, ranked, record, (*notes, *remarks), interrupted)
+
+
+def _generate(problem: Problem, tools: Tools, workbench: Workbench, notes: list[str]) -> Iterator[list[Candidate]]:
+    """Yield the candidates of each generator; the failure of one among several becomes a note."""
+    failures: list[XtalError] = []
+    for name, generator in tools.generators.items():
+        try:
+            with fault_of(name):
+                candidates = generator.generate(problem, workbench)
+            _check_compositions(problem, name, candidates)
+        except XtalError as error:
+            failures.append(error)
+            if len(failures) == len(tools.generators):
+                raise failures[0] from None
+            notes.append(f"generator {name} failed and was left out: {error}")
+        else:
+            if not candidates:
+                notes.append(f"generator {name} found no candidate")
+            yield candidates
+
+
+def _refine(problem: Problem, candidates: Sequence[Candidate], tools: Tools, workbench: Workbench) -> list[Candidate]:
+    """Return the refined candidates, or `candidates` when there is nothing to do."""
+    if tools.refiner is None or not candidates:
+        return list(candidates)
+    name = str(tools.plan.refiner)
+    with fault_of(name):
+        refined = tools.refiner.refine(problem, candidates, workbench)
+    _check_compositions(problem, name, refined)
+    if any(candidate.fit is not None and not np.isfinite(candidate.fit.residual) for candidate in refined):
+        raise PluginError(name, "returned a residual that is not a number")
+    return refined
+
+
+def _salvage(finished: Sequence[Candidate], generated: Sequence[Candidate]) -> list[Candidate]:
+    """Return what was finished, and whatever of `generated` it was not made from."""
+    done = {(candidate.generator, candidate.origin) for candidate in finished if candidate.origin}
+    return [*finished, *(c for c in generated if (c.generator, c.origin) not in done)]
+
+
+def _check_compositions(problem: Problem, plugin: str, candidates: Sequence[Candidate]) -> None:
+    """Raise PluginError unless all candidates have the composition that was asked for."""
+    from pymatgen.core import Composition
+
+    wanted = Composition(dict(problem.formula.amounts)).fractional_composition
+    for candidate in candidates:
+        proposed = candidate.structure.composition.element_composition.fractional_composition
+        if not proposed.almost_equals(wanted, rtol=1e-3, atol=1e-3):
+            formula = candidate.structure.composition.reduced_formula
+            raise PluginError(plugin, f"proposed {formula} for {problem.formula}")
+
+
+@contextmanager
+def _timed(stage: str, stages: dict[str, float]) -> Iterator[None]:
+    """Note in `stages` how many seconds the block took."""
+    start = time.perf_counter()
+    try:
+        yield
+    finally:
+        stages[stage] = round(time.perf_counter() - start, 3)

@@ -1,0 +1,99 @@
+"""A solution as plain data: what `result.json` holds."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from xtal_core.candidate import RankedCandidate, Solution
+from xtal_core.problem import Problem
+from xtal_core.report.crystal_file import CrystalFile
+
+
+def solution_record(solution: Solution, files: Sequence[CrystalFile]) -> dict[str, Any]:
+    """Return everything about `solution`, whose candidates are written as `files`; see docs/output.md."""
+    return {
+        "problem": _problem_record(solution.problem),
+        "candidates": [_candidate_record(r, f) for r, f in zip(solution.ranked, files, strict=True)],
+        "notes": [*solution.problem.pattern.notes, *solution.notes],
+        "interrupted": solution.interrupted,
+        "provenance": solution.provenance,
+    }
+
+
+def to_json(record: Mapping[str, Any]) -> str:
+    """Return `record` as JSON text; numbers that are not finite become null."""
+    return json.dumps(_plain(record), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def cell_record(file: CrystalFile) -> dict[str, float]:
+    """Return the cell as it is written: lengths in Å, angles in degrees, volume in Å³."""
+    lattice = file.structure.lattice
+    names = ("a", "b", "c", "alpha", "beta", "gamma", "volume")
+    return dict(zip(names, (*lattice.abc, *lattice.angles, lattice.volume), strict=True))
+
+
+def _problem_record(problem: Problem) -> dict[str, Any]:
+    pattern = problem.pattern
+    return {
+        "pattern": {
+            "source": pattern.source,
+            "points": len(pattern),
+            "q_range": [pattern.q[0], pattern.q[-1]],
+            "radiation": asdict(pattern.radiation),
+        },
+        "formula": str(problem.formula),
+        "z": problem.z,
+        "lattice": problem.lattice,
+        "space_group": problem.space_group,
+        "crystallite_size": problem.crystallite_size,
+    }
+
+
+def _candidate_record(ranked: RankedCandidate, file: CrystalFile) -> dict[str, Any]:
+    candidate, fit = ranked.candidate, ranked.candidate.fit
+    _, units = file.structure.composition.get_reduced_formula_and_factor()
+    symbol, number = ranked.space_group
+    return {
+        "rank": ranked.rank,
+        "file": file.name,
+        "file_has_symmetry": file.symmetric,
+        "r2wp": None if fit is None else fit.residual,
+        "merit": ranked.merit,
+        "formula": candidate.structure.composition.reduced_formula,
+        "z": units,
+        "space_group": {"symbol": symbol, "number": number},
+        "cell": cell_record(file),
+        "generator": candidate.generator,
+        "origin": candidate.origin,
+        "prior": candidate.prior,
+        "duplicates": ranked.duplicates,
+        "profile": None if fit is None else asdict(fit.profile),
+        "scale": None if fit is None else fit.scale,
+        "n_parameters": None if fit is None else fit.n_parameters,
+        "reference_scores": [asdict(score) for score in ranked.reference_scores],
+        "details": candidate.details,
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Return `value` as JSON types; what is none of them, in a plugin's details, as text."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        return _plain(value.item())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    return value.as_posix() if isinstance(value, Path) else str(value)

@@ -1,0 +1,195 @@
+"""Levenberg–Marquardt for many structures at once, scale and background eliminated.
+
+Scale and background are linear, so that for every structure they follow from its pattern (variable projection; Golub
+and Pereyra 1973, in Kaufman's approximation). What is left is a small dense problem a structure, while patterns and
+Jacobians of all structures come from the simulator in one batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from xtal_core.cells import CellBatch
+from xtal_core.interfaces import DifferentiableSimulator
+from xtal_core.measurement import Profile
+from xtal_core.pattern import FloatArray
+from xtal_core.target import Target
+from xtal_fit.trial import ProfileParameter, Trial
+
+#: Largest change in one step: strain components, and displacements in Å.
+LARGEST_STRAIN = 0.03
+LARGEST_DISPLACEMENT = 0.25
+
+#: A fit has converged when a step lowers the sum of squares by less than this fraction.
+CONVERGED = 1e-4
+
+FIRST_DAMPING = 1e-3
+LARGEST_DAMPING = 1e4
+
+
+@dataclass(frozen=True, eq=False)
+class NormalEquations:
+    """Where a structure stands: scale, misfit and the linear problem that gives the next step.
+
+    `cost` is the sum of squared misfits plus the pull of expectations, both relative to the observed sum of squares.
+    """
+
+    scale: float
+    cost: float
+    residual: float
+    matrix: FloatArray
+    gradient: FloatArray
+
+
+def fit(
+    simulator: DifferentiableSimulator,
+    target: Target,
+    trials: Sequence[Trial],
+    parameters: Sequence[ProfileParameter],
+    steps: int,
+    displacement_prior: float | None = None,
+) -> list[Trial]:
+    """Return `trials` after at most `steps` accepted or rejected steps each.
+
+    `displacement_prior` in Å pulls displacements from the starting positions back to them; None leaves them alone.
+    """
+    states = list(trials)
+    starts = [trial.fractional for trial in trials]
+    equations = _linearise(simulator, target, states, starts, parameters, displacement_prior)
+    damping = np.full(len(states), FIRST_DAMPING)
+    running = [i for i in range(len(states)) if equations[i].matrix.shape[0]]
+    for _ in range(steps):
+        if not running:
+            break
+        proposals = [_step(states[i], equations[i], damping[i], parameters) for i in running]
+        outcomes = _linearise(
+            simulator, target, proposals, [starts[i] for i in running], parameters, displacement_prior
+        )
+        still = []
+        for i, proposal, outcome in zip(running, proposals, outcomes, strict=True):
+            gain = equations[i].cost - outcome.cost
+            if gain > 0:
+                finished = gain < CONVERGED * equations[i].cost
+                states[i], equations[i] = proposal, outcome
+                damping[i] = max(damping[i] / 5, 1e-9)
+            else:
+                damping[i] *= 8
+                finished = damping[i] > LARGEST_DAMPING
+            if not finished:
+                still.append(i)
+        running = still
+    return [replace(state, residual=e.residual) for state, e in zip(states, equations, strict=True)]
+
+
+def _linearise(
+    simulator: DifferentiableSimulator,
+    target: Target,
+    trials: Sequence[Trial],
+    starts: Sequence[FloatArray],
+    parameters: Sequence[ProfileParameter],
+    displacement_prior: float | None,
+) -> list[NormalEquations]:
+    """Return the normal equations of every trial; parameters are the structural ones, then the profile's."""
+    directions = [trial.active for trial in trials]
+    result = simulator.linearise(
+        CellBatch.from_cells((t.lattice, t.fractional, t.numbers) for t in trials),
+        target.measurement,
+        [target.broadened(trial.profile) for trial in trials],
+        directions,
+    )
+    observed = target.without_background(target.intensity)
+    total = float(observed @ observed)
+    simulated = target.without_background(result.intensity)
+    structural = target.without_background(result.structure_jacobian, axis=1)
+    profile = target.without_background(
+        result.profile_jacobian[:, :, [parameter.column for parameter in parameters]], axis=1
+    )
+    equations = []
+    for row, trial in enumerate(trials):
+        model = simulated[row]
+        norm = float(model @ model)
+        scale = max(float(model @ observed) / norm, 0.0) if norm > 0 else 0.0
+        misfit = observed - scale * model
+        chain = [_chain(parameter, trial.profile, target) for parameter in parameters]
+        jacobian = scale * np.concatenate(
+            [structural[row][:, : directions[row].shape[1]], profile[row] * np.array(chain)], axis=1
+        )
+        if norm > 0:
+            jacobian = jacobian - np.outer(model, model @ jacobian) / norm
+        matrix = jacobian.T @ jacobian / total
+        gradient = jacobian.T @ misfit / total
+        residual = float(misfit @ misfit) / total
+        pull = _add_expectations(matrix, gradient, trial, starts[row], parameters, displacement_prior)
+        equations.append(NormalEquations(scale, residual + pull, residual, matrix, gradient))
+    return equations
+
+
+def _chain(parameter: ProfileParameter, profile: Profile, target: Target) -> float:
+    """Return d(simulated parameter)/d(refined parameter): smoothing adds to the Gaussian width in quadrature."""
+    if parameter.name != "gaussian_sigma":
+        return 1.0
+    return profile.gaussian_sigma / max(np.hypot(profile.gaussian_sigma, target.smoothing), 1e-12)
+
+
+#: How strongly expectations pull: misfit, as a fraction of the observed sum of squares, of one uncertainty.
+EXPECTATION_STRENGTH = 1e-4
+
+
+def _add_expectations(
+    matrix: FloatArray,
+    gradient: FloatArray,
+    trial: Trial,
+    start: FloatArray,
+    parameters: Sequence[ProfileParameter],
+    displacement_prior: float | None,
+) -> float:
+    """Add expectations to the normal equations in place and return their cost."""
+    cost = 0.0
+    n_structural = matrix.shape[0] - len(parameters)
+    for row, parameter in enumerate(parameters, start=n_structural):
+        if parameter.expected is None:
+            continue
+        deviation = (getattr(trial.profile, parameter.name) - parameter.expected) / parameter.uncertainty
+        cost += EXPECTATION_STRENGTH * deviation**2
+        matrix[row, row] += EXPECTATION_STRENGTH / parameter.uncertainty**2
+        gradient[row] -= EXPECTATION_STRENGTH * deviation / parameter.uncertainty
+    if displacement_prior is not None and trial.displaced:
+        rows = slice(trial.directions.n_strains, n_structural)
+        metric = EXPECTATION_STRENGTH / displacement_prior**2
+        moves = trial.directions.columns[6:, trial.directions.n_strains :].reshape(len(start), 3, -1)
+        cartesian = np.einsum("acd,ce->aed", moves, trial.lattice).reshape(3 * len(start), -1)
+        moved = ((trial.fractional - start) @ trial.lattice).ravel()
+        cost += metric * float(moved @ moved)
+        matrix[rows, rows] += metric * cartesian.T @ cartesian
+        gradient[rows] -= metric * cartesian.T @ moved
+    return cost
+
+
+def _step(
+    trial: Trial, equations: NormalEquations, damping: float, parameters: Sequence[ProfileParameter]
+) -> Trial:
+    """Return the trial after one damped Gauss–Newton step within the allowed lengths and bounds."""
+    diagonal = np.diag(equations.matrix)
+    floor = 1e-9 * max(float(diagonal.max(initial=0.0)), 1e-30)
+    step = np.linalg.solve(equations.matrix + np.diag(damping * diagonal + floor), equations.gradient)
+    n_structural = len(step) - len(parameters)
+    n_strains = trial.directions.n_strains
+    longest = max(
+        np.abs(step[:n_strains]).max(initial=0.0) / LARGEST_STRAIN,
+        np.abs(step[n_strains:n_structural]).max(initial=0.0) / LARGEST_DISPLACEMENT,
+        1.0,
+    )
+    step = step / longest
+    profile = trial.profile
+    for parameter, change in zip(parameters, step[n_structural:], strict=True):
+        value = getattr(profile, parameter.name)
+        # At most a factor of two for widths, so that none collapses in a single step.
+        if parameter.lowest > 0:
+            change = float(np.clip(change, -value / 2, value))
+        profile = replace(
+            profile, **{parameter.name: float(np.clip(value + change, parameter.lowest, parameter.highest))}
+        )
+    return trial.stepped(step[:n_structural], profile)

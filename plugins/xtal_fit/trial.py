@@ -1,0 +1,93 @@
+"""A structure while it is being refined: a state, the parameters that may change it, and a step along them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from xtal_core.cells import IntArray
+from xtal_core.interfaces import PROFILE_PARAMETERS
+from xtal_core.measurement import Profile
+from xtal_core.pattern import FloatArray
+from xtal_fit.symmetry import VOIGT, FreeDirections, free_directions
+
+
+@dataclass(frozen=True)
+class ProfileParameter:
+    """A profile parameter that may be refined: its bounds, and where it is expected with which uncertainty.
+
+    The expectation keeps a parameter that the data do not determine from drifting; None expects nothing.
+    """
+
+    name: str
+    lowest: float
+    highest: float
+    expected: float | None = None
+    uncertainty: float = 1.0
+
+    @property
+    def column(self) -> int:
+        """Its place among `PROFILE_PARAMETERS`."""
+        return PROFILE_PARAMETERS.index(self.name)
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """One structure in refinement.
+
+    Attributes
+    ----------
+    source
+        Index of the candidate it came from.
+    lattice : (3, 3) Å
+    fractional : (n_atoms, 3)
+    numbers : (n_atoms,)
+    profile
+        As the sample has it, without the smoothing of the target.
+    directions
+        Free structural parameters.
+    displaced
+        Whether displacements are varied, or the strains only.
+    residual
+        R² on the target it was last fitted to; infinite before.
+    """
+
+    source: int
+    lattice: FloatArray
+    fractional: FloatArray
+    numbers: IntArray
+    profile: Profile
+    directions: FreeDirections
+    displaced: bool = True
+    residual: float = np.inf
+
+    @property
+    def active(self) -> FloatArray:
+        """(6 + 3 n_atoms, n_active): the directions that are varied."""
+        columns = self.directions.columns
+        return columns if self.displaced else columns[:, : self.directions.n_strains]
+
+    def stepped(self, structural: FloatArray, profile: Profile) -> Trial:
+        """Return the trial moved along its active directions, with another profile."""
+        change = self.active @ structural
+        strain = np.eye(3)
+        for value, (i, j) in zip(change[:6], VOIGT, strict=True):
+            strain[i, j] += value if i == j else value / 2
+            if i != j:
+                strain[j, i] += value / 2
+        return replace(
+            self,
+            lattice=self.lattice @ strain,
+            fractional=self.fractional + change[6:].reshape(-1, 3),
+            profile=profile,
+        )
+
+    def released(self) -> Trial:
+        """Return the trial with all symmetry given up."""
+        return replace(
+            self,
+            directions=free_directions(self.lattice, self.fractional, self.numbers, keep_symmetry=False),
+            displaced=True,
+            residual=np.inf,
+        )

@@ -1,0 +1,88 @@
+"""Isostructural search: decorate known structure types, screen them against the pattern, hand on the best."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+
+from xtal_core.candidate import Candidate
+from xtal_core.interfaces import Generator, Workbench
+from xtal_core.problem import Problem
+from xtal_core.target import make_target, peak_width, starting_profile
+from xtal_prototype.assignment import Decoration, decorations
+from xtal_prototype.atomic_volumes import expected_volume
+from xtal_prototype.library import StructureLibrary, library_path
+from xtal_prototype.plugin import PrototypeOptions
+from xtal_prototype.screening import Screened, screen
+from xtal_prototype.template import Template, anonymous_key
+
+#: Å⁻¹; smoothing of the pattern for screening, so that cells a few per cent off still overlap with it.
+SCREENING_WIDTH = 0.1
+
+
+class PrototypeGenerator(Generator):
+    """Proposes known structure types decorated with the elements of the formula."""
+
+    def __init__(self, options: PrototypeOptions) -> None:
+        self.options = options
+
+    def generate(self, problem: Problem, workbench: Workbench) -> list[Candidate]:
+        """Return the decorated templates that describe the pattern best; see `Generator.generate`."""
+        from pymatgen.core import Element, Structure
+
+        amounts = {Element(symbol).Z: amount for symbol, amount in problem.formula.amounts}
+        templates = self._templates(problem, anonymous_key(amounts.values()))
+        decorated = self._decorate(templates, amounts)
+        if not decorated:
+            return []
+        pattern = problem.pattern
+        target = make_target(pattern, SCREENING_WIDTH, peak_width(pattern), reflections_to=float(pattern.q[-1]))
+        profile = starting_profile(pattern, problem.crystallite_size)
+        volumes = np.array([_volume(decoration, amounts) for decoration in decorated])
+        screened = screen(workbench.simulator, target, profile, decorated, volumes)
+        return [
+            Candidate(
+                structure=Structure(
+                    item.lattice, item.decoration.numbers.tolist(), item.decoration.template.fractional
+                ),
+                generator="prototype",
+                origin=f"{item.decoration.template.label} ({item.decoration.template.source})",
+                prior=item.decoration.likeness,
+                details={
+                    "prototype": item.decoration.template.label,
+                    "source": item.decoration.template.source,
+                    "screening_residual": item.residual,
+                },
+            )
+            for item in self._select(screened)
+        ]
+
+    def _templates(self, problem: Problem, anonymous: str) -> list[Template]:
+        with StructureLibrary.open(library_path(self.options.library)) as library:
+            return library.templates(anonymous, problem.z)
+
+    def _decorate(self, templates: Sequence[Template], amounts: dict[int, int]) -> list[Decoration]:
+        """Return the likeliest decorations of every structure type."""
+        by_type: dict[str, list[Decoration]] = defaultdict(list)
+        for template in templates:
+            by_type[template.label].extend(decorations(template, amounts, self.options.assignments))
+        chosen = []
+        for group in by_type.values():
+            group.sort(key=lambda decoration: -decoration.likeness)
+            chosen.extend(group[: self.options.members])
+        chosen.sort(key=lambda decoration: -decoration.likeness)
+        return chosen[: self.options.screened]
+
+    def _select(self, screened: Sequence[Screened]) -> list[Screened]:
+        """Return the best of the screened templates, like chemistry breaking near ties."""
+        merit = [item.residual - self.options.likeness_weight * item.decoration.likeness for item in screened]
+        order = np.argsort(merit, kind="stable")
+        return [screened[i] for i in order[: self.options.candidates]]
+
+
+def _volume(decoration: Decoration, amounts: dict[int, int]) -> float:
+    """Return the expected volume in Å³ of the primitive cell: the template's, scaled by the sizes of the elements."""
+    template = decoration.template
+    return template.volume * expected_volume(amounts) / expected_volume(template.amounts)

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import inspect
+
+import numpy as np
+import pytest
+
+from toys import ToyGenerator, caesium_chloride_type, rocksalt, salt_problem
+from xtal_core import pipeline
+from xtal_core.candidate import Candidate
+from xtal_core.errors import OptionError, PluginError
+from xtal_core.pipeline import solve
+
+
+def without_clock(provenance):
+    return {key: value for key, value in provenance.items() if key not in ("date", "seconds")}
+
+
+def test_the_right_structure_comes_first_and_its_twin_is_merged(toy_tools):
+    solution = solve(salt_problem(), toy_tools())
+    first, second = solution.ranked
+    assert first.candidate.origin.startswith("rock salt")
+    assert first.space_group == ("Fm-3m", 225)
+    assert first.duplicates == 1
+    assert first.candidate.fit.residual < 1e-3 < second.candidate.fit.residual
+    assert not solution.interrupted
+
+
+def test_refinement_finds_the_volume_that_the_generator_missed(toy_tools):
+    wrong = {"toy": {"edge": 5.64 * 0.98 ** (1 / 3)}}
+    refined = solve(salt_problem(), toy_tools(settings=wrong)).ranked[0].candidate
+    unrefined = solve(salt_problem(), toy_tools(settings=wrong, refiner=None)).ranked[0].candidate
+    assert refined.structure.volume / len(refined.structure) == pytest.approx(5.64**3 / 8, rel=0.005)
+    assert refined.fit.residual < 0.2 * unrefined.fit.residual
+
+
+def test_without_a_refiner_structures_stay_and_only_get_a_fit(toy_tools):
+    solution = solve(salt_problem(), toy_tools(refiner=None))
+    best = solution.ranked[0].candidate
+    assert best.structure in (rocksalt(5.64), rocksalt(5.64).get_primitive_structure())
+    assert best.fit.residual < 0.05
+    assert [tool["kind"] for tool in solution.provenance["plugins"]] == ["simulator", "generator", "metric"]
+
+
+def test_candidates_of_several_generators_are_pooled(toy_tools):
+    solution = solve(salt_problem(), toy_tools(generators=("toy", "toy-twin")))
+    assert [r.duplicates for r in solution.ranked] == [3, 1]
+
+
+def test_one_failing_generator_of_two_becomes_a_note(toy_tools):
+    tools = toy_tools(generators=("toy", "toy-twin"), settings={"toy": {"fail": "true"}})
+    solution = solve(salt_problem(), tools)
+    assert len(solution.ranked) == 2
+    assert solution.notes == ("generator toy failed and was left out: plugin toy: RuntimeError: the toy is broken",)
+
+
+def test_an_only_generator_that_fails_is_a_plugin_error(toy_tools):
+    with pytest.raises(PluginError, match="plugin toy: RuntimeError: the toy is broken"):
+        solve(salt_problem(), toy_tools(settings={"toy": {"fail": "true"}}))
+
+
+def test_no_candidate_is_an_empty_solution_with_a_note(toy_tools):
+    solution = solve(salt_problem(), toy_tools(settings={"toy": {"empty": "true"}}))
+    assert solution.ranked == ()
+    assert solution.notes == ("generator toy found no candidate",)
+
+
+def test_interruption_ranks_what_was_refined_and_keeps_the_rest_as_found(toy_tools):
+    tools = toy_tools(settings={"toy-refiner": {"interrupt_after": "2"}, "toy": {"edge": "5.62"}})
+    solution = solve(salt_problem(), tools)
+    assert solution.interrupted
+    assert "2 of 3 candidates were finished" in solution.notes[0]
+    # The first two were refined; the third, the same structure in its primitive cell, was not and fits worse.
+    assert [r.candidate.origin for r in solution.ranked][:2] == ["rock salt", "rock salt, primitive"]
+    assert solution.ranked[0].candidate.structure.volume != pytest.approx(5.62**3)
+    assert solution.ranked[1].candidate.structure.volume == pytest.approx(5.62**3 / 4)
+
+
+def test_a_generator_that_ignores_the_formula_is_a_plugin_error(toy_tools, monkeypatch):
+    monkeypatch.setattr(ToyGenerator, "generate", lambda *_: [Candidate(rocksalt(5.0, "Li", "F"), "toy")])
+    with pytest.raises(PluginError, match="plugin toy: proposed LiF for NaCl"):
+        solve(salt_problem(), toy_tools())
+
+
+def test_the_same_seed_gives_the_same_solution(toy_tools):
+    one, two = (solve(salt_problem(), toy_tools()) for _ in range(2))
+    assert without_clock(one.provenance) == without_clock(two.provenance)
+    for a, b in zip(one.ranked, two.ranked, strict=True):
+        assert a.merit == b.merit
+        assert a.candidate.structure == b.candidate.structure
+        np.testing.assert_array_equal(a.candidate.fit.calculated, b.candidate.fit.calculated)
+
+
+def test_provenance_names_every_option_with_its_default(toy_tools):
+    record = solve(salt_problem(), toy_tools(settings={"toy": {"edge": "5.65"}}, seed=7)).provenance
+    assert record["seed"] == 7
+    generator = next(plugin for plugin in record["plugins"] if plugin["kind"] == "generator")
+    assert generator["options"] == {"edge": 5.65, "fail": False, "empty": False}
+    assert (generator["distribution"], generator["version"]) == ("toys", "1.0")
+    assert {"numpy", "pymatgen", "spglib", "scipy"} <= set(record["packages"])
+
+
+def test_provenance_hashes_the_files_that_a_plugin_uses(toy_tools, monkeypatch, tmp_path):
+    weights = tmp_path / "weights.bin"
+    weights.write_bytes(b"abc")
+    monkeypatch.setattr(ToyGenerator, "files", lambda self: [weights], raising=False)
+    record = solve(salt_problem(), toy_tools()).provenance
+    generator = next(plugin for plugin in record["plugins"] if plugin["kind"] == "generator")
+    digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # FIPS 180-2, example B.1
+    assert generator["files"] == [{"path": str(weights), "sha256": digest}]
+
+
+def test_nothing_of_the_pipeline_takes_a_reference():
+    for name, function in inspect.getmembers(pipeline, inspect.isfunction):
+        assert "reference" not in inspect.signature(function).parameters, name
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"generators": ("toi",)}, "there is no generator 'toi'; did you mean 'toy'"),
+        ({"refiner": "toy"}, "there is no refiner 'toy'"),
+        ({"metric": "nothing-like-it"}, "installed metrics are toy-metric"),
+        ({"n_candidates": 0}, "ask for at least 1"),
+        ({"generators": ()}, "no generator was named"),
+        ({"settings": {"toy": {"egde": "5"}}}, "did you mean 'edge'"),
+        ({"settings": {"toy": {"edge": "50"}}}, "give a value from 1.0 to 20.0"),
+        ({"settings": {"toy-twin": {"edge": "5"}}}, "takes no part in this run"),
+        ({"settings": {"toy-metric": {"edge": "5"}}}, "toy-metric has no options"),
+    ],
+)
+def test_plans_that_cannot_work_are_refused_before_anything_runs(toy_tools, changes, message):
+    with pytest.raises(OptionError, match=message):
+        toy_tools(**changes)
+
+
+def test_unrefined_candidates_with_their_own_fit_keep_it(toy_tools, monkeypatch):
+    fitted = solve(salt_problem(), toy_tools()).ranked[1].candidate
+    monkeypatch.setattr(ToyGenerator, "generate", lambda *_: [fitted, Candidate(caesium_chloride_type(3.0), "toy")])
+    ranked = solve(salt_problem(), toy_tools(refiner=None)).ranked
+    assert any(r.candidate.fit is fitted.fit for r in ranked)
