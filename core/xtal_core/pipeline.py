@@ -27,8 +27,8 @@ from xtal_core.ranking import rank
 def solve(problem: Problem, tools: Tools, progress: Progress | None = None) -> Solution:
     """Return the solution of `problem` by `tools`, which `xtal_core.plan.gather_tools` makes of a plan.
 
-    When the user interrupts, the solution is that of what was finished until then. Raises PluginError when a plugin
-    fails; a generator among several may fail, which is noted.
+    When the user interrupts, the solution is that of what was found until then; KeyboardInterrupt is only raised when
+    nothing was. Raises PluginError when a plugin fails; a generator among several may fail, which is noted.
     """
     plan, stages = tools.plan, {}
     notes: list[str] = []
@@ -44,8 +44,10 @@ def solve(problem: Problem, tools: Tools, progress: Progress | None = None) -> S
         with _timed("refine", stages):
             candidates = _refine(problem, generated, tools, workbench)
     except KeyboardInterrupt:
-        interrupted = True
         candidates = _salvage(finished, generated)
+        if not candidates:
+            raise
+        interrupted = True
         notes.append(f"interrupted: {len(finished)} of {len(candidates)} candidates were finished, the rest as found")
     with _timed("rank", stages):
         # Candidates that nobody refined get a fit too, so that all can be ranked by the same residual.

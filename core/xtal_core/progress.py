@@ -20,6 +20,6 @@ class Progress(ABC):
 class SilentProgress(Progress):
     """Shows nothing."""
 
-    def track(self, items: Iterable[Item], label: str, total: int | None = None) -> Iterator[Item]:
+    def track(self, items: Iterable[Item], label: str, total: int | None = None) -> Iterator[Item]:  # noqa: ARG002
         """Yield `items`."""
         yield from items

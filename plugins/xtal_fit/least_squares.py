@@ -8,6 +8,7 @@ Jacobians of all structures come from the simulator in one batch.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -51,11 +52,36 @@ def fit(
     parameters: Sequence[ProfileParameter],
     steps: int,
     displacement_prior: float | None = None,
+    *,
+    jobs: int = 1,
 ) -> list[Trial]:
     """Return `trials` after at most `steps` accepted or rejected steps each.
 
     `displacement_prior` in Å pulls displacements from the starting positions back to them; None leaves them alone.
+    `jobs` groups of trials are fitted at the same time.
     """
+    # Large and small cells alternate, so that all groups take about as long.
+    order = sorted(range(len(trials)), key=lambda i: -len(trials[i].numbers) * trials[i].active.shape[1])
+    groups = [order[start::jobs] for start in range(min(jobs, len(order)))]
+
+    def fit_group(group: list[int]) -> list[Trial]:
+        chosen = [trials[i] for i in group]
+        return _fit_group(simulator, target, chosen, parameters, steps, displacement_prior)
+
+    with ThreadPoolExecutor(max(jobs, 1)) as pool:
+        fitted = list(pool.map(fit_group, groups))
+    by_index = {i: trial for group, done in zip(groups, fitted, strict=True) for i, trial in zip(group, done, strict=True)}
+    return [by_index[i] for i in range(len(trials))]
+
+
+def _fit_group(
+    simulator: DifferentiableSimulator,
+    target: Target,
+    trials: Sequence[Trial],
+    parameters: Sequence[ProfileParameter],
+    steps: int,
+    displacement_prior: float | None,
+) -> list[Trial]:
     states = list(trials)
     starts = [trial.fractional for trial in trials]
     equations = _linearise(simulator, target, states, starts, parameters, displacement_prior)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from xtal_core.candidate import Candidate, Fit
 from xtal_core.cells import CellBatch
 from xtal_core.errors import OptionError
 from xtal_core.interfaces import DifferentiableSimulator, Refiner, Workbench
+from xtal_core.measurement import Profile
+from xtal_core.parsimony import independent_observations, penalised_residual
+from xtal_core.pattern import Pattern
 from xtal_core.problem import Problem
 from xtal_core.target import Target, is_measured, make_target, peak_width, starting_profile
 from xtal_fit.least_squares import fit
@@ -24,20 +27,33 @@ from xtal_fit.trial import ProfileParameter, Trial
 #: Å⁻¹; smoothing of the first stage, in which cells a few per cent off must find their way.
 COARSE_WIDTH = 0.1
 
+#: Steps of the first two stages.
+COARSE_STEPS = 7
+MIDDLE_STEPS = 8
+
+#: Structures with more free parameters are only strained in the first stage.
+FEW_DIRECTIONS = 26
+
 #: R² of a noise-free pattern below which a symmetric candidate needs no further search.
-SOLVED = 2e-6
+SOLVED = 3e-6
 
 #: Å; how far atoms are expected to move once the symmetry is given up.
 DISPLACEMENT_PRIOR = 0.5
+
+#: Share of the full penalty on parameters in the stages before the last.
+EARLY_PARSIMONY = 0.25
+
+#: How many candidates that came from the same structure type are refined further.
+MOST_OF_A_KIND = 3
 
 
 class FitRefiner(Refiner):
     """Least-squares refinement in stages.
 
-    1. On the smoothed pattern, strains only, for every candidate.
-    2. The better half, on a less smoothed pattern, with displacements.
+    1. On the smoothed pattern, for every candidate.
+    2. The better ones, on a less smoothed pattern.
     3. The best `keep`, on the pattern as it is, with the profile.
-    4. The best of those once more without symmetry, where that is worth its parameters.
+    4. The best of those once more without symmetry, and in the symmetry they then turn out to have.
     """
 
     def __init__(self, options: FitOptions) -> None:
@@ -45,104 +61,128 @@ class FitRefiner(Refiner):
 
     def refine(self, problem: Problem, candidates: Sequence[Candidate], workbench: Workbench) -> list[Candidate]:
         """Return the refined candidates, best first; see `Refiner.refine`."""
-        simulator = workbench.simulator
-        if not isinstance(simulator, DifferentiableSimulator):
+        if not isinstance(workbench.simulator, DifferentiableSimulator):
             raise OptionError("the refiner 'fit' needs a differentiable simulator", "use --simulator powder")
+        if not candidates:
+            return []
         pattern = problem.pattern
-        native = peak_width(pattern)
-        profile = starting_profile(pattern, problem.crystallite_size)
-        edge = float(pattern.q[-1])
-
-        def target(smoothing: float) -> Target:
-            return make_target(pattern, smoothing, native, reflections_to=edge)
-
-        trials = [self._trial(index, candidate, profile) for index, candidate in enumerate(candidates)]
-        strained = [replace(trial, displaced=False) for trial in trials]
-        strained = fit(simulator, target(COARSE_WIDTH), strained, [], 6)
-        better = _best(strained, max(self.options.keep, len(trials) // 2))
-        middle = COARSE_WIDTH / 2 if native < COARSE_WIDTH / 2 else 0.0
-        moved = fit(
-            simulator, target(middle), [replace(trial, displaced=True) for trial in better], _widths(problem, native), 8
+        stages = _Stages(
+            problem,
+            candidates,
+            workbench.simulator,
+            workbench.jobs,
+            native_width=peak_width(pattern),
+            observations=independent_observations(pattern),
         )
-        parameters = _profile_parameters(problem, native)
-        sharp = target(0.0)
-        final = fit(simulator, sharp, _best(moved, self.options.keep), parameters, self.options.steps)
-        final = _best(final, len(final))
-        if self.options.released and final[0].residual > SOLVED:
-            free = released(_distinct(final, self.options.released), workbench.random(1))
-            free = fit(simulator, sharp, free, parameters, self.options.steps, DISPLACEMENT_PRIOR)
-            free = _best(free, self.options.released)
-            symmetric = fit(simulator, sharp, symmetrised(free), parameters, self.options.steps)
-            final = sorted([*final, *free, *symmetric], key=lambda trial: trial.residual)
-        return self._with_fits(problem, candidates, final, simulator, edge, len(parameters))
+        profile = starting_profile(problem.pattern, problem.crystallite_size)
+        trials = [self._trial(index, candidate, profile) for index, candidate in enumerate(candidates)]
+        trials = stages.coarse(trials)
+        trials = stages.middle(stages.best(trials, 2 * self.options.keep, EARLY_PARSIMONY))
+        trials = stages.sharp(stages.best(trials, self.options.keep, EARLY_PARSIMONY), self.options.steps)
+        trials = stages.best(trials, None)
+        if self.options.released and trials[0].residual > SOLVED:
+            free = released(stages.best(trials, self.options.released), workbench.random(1))
+            free = stages.best(stages.sharp(free, self.options.steps), self.options.released)
+            trials = stages.best([*trials, *free, *stages.sharp(symmetrised(free), self.options.steps)], None)
+        return stages.with_fits(trials)
 
-    def _trial(self, index: int, candidate: Candidate, profile: object) -> Trial:
+    def _trial(self, index: int, candidate: Candidate, profile: Profile) -> Trial:
         structure = candidate.structure
         numbers = np.array(structure.atomic_numbers)
         lattice, fractional = structure.lattice.matrix, structure.frac_coords
-        return Trial(
-            index,
-            lattice,
-            fractional,
-            numbers,
-            profile,
-            free_directions(lattice, fractional, numbers, keep_symmetry=self.options.keep_symmetry),
+        directions = free_directions(lattice, fractional, numbers, keep_symmetry=self.options.keep_symmetry)
+        return Trial(index, lattice, fractional, numbers, profile, directions)
+
+
+@dataclass(frozen=True, eq=False)
+class _Stages:
+    """The stages of one refinement, and what they share."""
+
+    problem: Problem
+    candidates: Sequence[Candidate]
+    simulator: DifferentiableSimulator
+    jobs: int
+    native_width: float
+    observations: float
+
+    @property
+    def pattern(self) -> Pattern:
+        return self.problem.pattern
+
+    def target(self, smoothing: float) -> Target:
+        edge = float(self.pattern.q[-1])
+        return make_target(self.pattern, smoothing, self.native_width, reflections_to=edge)
+
+    def coarse(self, trials: Sequence[Trial]) -> list[Trial]:
+        started = [replace(t, displaced=t.directions.n_directions <= FEW_DIRECTIONS) for t in trials]
+        return fit(self.simulator, self.target(COARSE_WIDTH), started, [], COARSE_STEPS, jobs=self.jobs)
+
+    def middle(self, trials: Sequence[Trial]) -> list[Trial]:
+        native = self.native_width
+        target = self.target(COARSE_WIDTH / 2 if native < COARSE_WIDTH / 2 else 0.0)
+        width = ProfileParameter("gaussian_sigma", 0.1 * native, 3 * native)
+        started = [replace(trial, displaced=True) for trial in trials]
+        return fit(self.simulator, target, started, [width], MIDDLE_STEPS, jobs=self.jobs)
+
+    def sharp(self, trials: Sequence[Trial], steps: int) -> list[Trial]:
+        return fit(
+            self.simulator, self.target(0.0), trials, self.parameters(), steps, DISPLACEMENT_PRIOR, jobs=self.jobs
         )
 
-    def _with_fits(self, problem, candidates, trials, simulator, edge, n_profile):
+    def parameters(self) -> list[ProfileParameter]:
+        """Return the profile parameters that are refined at full resolution."""
+        native = self.native_width
+        parameters = [ProfileParameter("gaussian_sigma", 0.05 * native, 3 * native)]
+        if self.problem.crystallite_size is None:
+            parameters.append(ProfileParameter("lorentzian_hwhm", 0.0, 3 * native))
+        if is_measured(self.pattern):
+            parameters.append(ProfileParameter("zero_shift", -0.3, 0.3, 0.0, 0.1))
+            parameters.append(ProfileParameter("b_iso", 0.0, 6.0, 0.7, 0.7))
+        return parameters
+
+    def best(self, trials: Sequence[Trial], n: int | None, parsimony: float = 1.0) -> list[Trial]:
+        """Return the `n` best trials, best first, at most a few of one origin; all of them for None.
+
+        `parsimony` scales the penalty on free parameters: what has not converged yet is not judged by its R² alone.
+        """
+
+        def merit(trial: Trial) -> float:
+            n_parameters = parsimony * trial.directions.n_directions
+            return penalised_residual(trial.residual, n_parameters, self.observations)
+
+        ordered = sorted(trials, key=merit)
+        if n is None:
+            return ordered
+        taken: Counter[str] = Counter()
+        chosen = []
+        for trial in ordered:
+            kind = self.candidates[trial.source].details.get("prototype", f"{trial.source}")
+            if taken[kind] < MOST_OF_A_KIND:
+                chosen.append(trial)
+                taken[kind] += 1
+        return chosen[:n]
+
+    def with_fits(self, trials: Sequence[Trial]) -> list[Candidate]:
         """Return candidates with refined structures and their fit on the measured points."""
         from pymatgen.core import Structure
 
-        pattern = problem.pattern
-        measurement = replace(measurement_for(pattern), reflections_to=edge)
+        pattern = self.pattern
+        measurement = replace(measurement_for(pattern), reflections_to=float(pattern.q[-1]))
         cells = CellBatch.from_cells((t.lattice, t.fractional, t.numbers) for t in trials)
-        simulated = resample(
-            simulator.simulate(cells, measurement, [t.profile for t in trials]), measurement, pattern.q
-        )
-        fits = fit_scale_and_background(pattern, simulated)
+        simulated = self.simulator.simulate(cells, measurement, [t.profile for t in trials])
+        fits = fit_scale_and_background(pattern, resample(simulated, measurement, pattern.q))
+        n_profile = len(self.parameters())
         return [
-            candidates[trial.source].with_fit(
+            self.candidates[trial.source].with_fit(
                 Structure(trial.lattice, trial.numbers.tolist(), trial.fractional),
                 Fit(
-                    fits.calculated[row],
-                    fits.backgrounds[row],
-                    trial.profile,
-                    float(fits.scales[row]),
-                    trial.residual,
-                    fits.n_parameters + n_profile + trial.directions.n_directions,
+                    calculated=fits.calculated[row],
+                    background=fits.backgrounds[row],
+                    profile=trial.profile,
+                    scale=float(fits.scales[row]),
+                    residual=trial.residual,
+                    n_parameters=fits.n_parameters + n_profile + trial.directions.n_directions,
                 ),
             )
             for row, trial in enumerate(trials)
         ]
-
-
-def _best(trials: Sequence[Trial], n: int) -> list[Trial]:
-    return sorted(trials, key=lambda trial: trial.residual)[:n]
-
-
-def _distinct(trials: Sequence[Trial], n: int) -> list[Trial]:
-    """Return the first `n` trials that differ in residual or cell."""
-    chosen: list[Trial] = []
-    for trial in trials:
-        volume = abs(np.linalg.det(trial.lattice))
-        if not any(
-            abs(trial.residual - other.residual) < 1e-3 * other.residual
-            and abs(volume / abs(np.linalg.det(other.lattice)) - 1) < 1e-3
-            for other in chosen
-        ):
-            chosen.append(trial)
-    return chosen[:n]
-
-
-def _widths(problem: Problem, native: float) -> list[ProfileParameter]:
-    return [ProfileParameter("gaussian_sigma", 0.1 * native, 3 * native)]
-
-
-def _profile_parameters(problem: Problem, native: float) -> list[ProfileParameter]:
-    parameters = [ProfileParameter("gaussian_sigma", 0.05 * native, 3 * native)]
-    if problem.crystallite_size is None:
-        parameters.append(ProfileParameter("lorentzian_hwhm", 0.0, 3 * native))
-    if is_measured(problem.pattern):
-        parameters.append(ProfileParameter("zero_shift", -0.3, 0.3, 0.0, 0.1))
-        parameters.append(ProfileParameter("b_iso", 0.0, 6.0, 0.7, 0.7))
-    return parameters

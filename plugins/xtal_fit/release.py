@@ -10,9 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-import spglib
-
-from xtal_fit.symmetry import free_directions
+from xtal_fit.symmetry import free_directions, idealise
 from xtal_fit.trial import Trial
 
 #: Å; random displacements that take a structure off its symmetric positions, where gradients vanish.
@@ -39,23 +37,13 @@ def symmetrised(trials: Sequence[Trial]) -> list[Trial]:
     for trial in trials:
         seen = {1}
         for tolerance in TOLERANCES:
-            cell = (trial.lattice, trial.fractional, trial.numbers)
-            dataset = spglib.get_symmetry_dataset(cell, symprec=tolerance)
-            if dataset is None or dataset.number in seen:
+            ideal = idealise(trial.lattice, trial.fractional, trial.numbers, tolerance)
+            if ideal is None or ideal[2] in seen:
                 continue
-            seen.add(dataset.number)
-            standard = spglib.standardize_cell(cell, to_primitive=True, no_idealize=False, symprec=tolerance)
-            if standard is None or len(standard[2]) > len(trial.numbers):
-                continue
-            lattice, fractional, numbers = standard
+            lattice, fractional, space_group = ideal
+            seen.add(space_group)
+            directions = free_directions(lattice, fractional, trial.numbers)
             found.append(
-                replace(
-                    trial,
-                    lattice=lattice,
-                    fractional=fractional,
-                    numbers=numbers.astype(int),
-                    directions=free_directions(lattice, fractional, numbers),
-                    residual=np.inf,
-                )
+                replace(trial, lattice=lattice, fractional=fractional, directions=directions, residual=np.inf)
             )
     return found

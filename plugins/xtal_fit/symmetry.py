@@ -50,14 +50,12 @@ def free_directions(
 
     Shapes: lattice (3, 3) Å, fractional (n_atoms, 3), numbers (n_atoms,).
     """
-    rotations, translations = np.eye(3)[None], np.zeros((1, 3))
+    operations = None
     if keep_symmetry:
-        found = spglib.get_symmetry_dataset((lattice, fractional, numbers), symprec=SYMMETRY_TOLERANCE)
-        if found is not None:
-            rotations, translations = found.rotations.astype(float), found.translations
-    permutations = _permutations(lattice, fractional, numbers, rotations, translations)
-    usable = (permutations >= 0).all(axis=1)
-    rotations, permutations = rotations[usable], permutations[usable]
+        operations = _operations(lattice, fractional, numbers, SYMMETRY_TOLERANCE)
+    if operations is None:
+        operations = Operations(np.eye(3)[None], np.zeros((1, 3)), np.arange(len(numbers))[None], 1)
+    rotations, permutations = operations.rotations, operations.permutations
     strains = _free_strains(lattice, rotations)
     shifts = _free_displacements(lattice, rotations, permutations)
     columns = np.zeros((6 + shifts.shape[0], strains.shape[1] + shifts.shape[1]))
@@ -66,19 +64,65 @@ def free_directions(
     return FreeDirections(columns, strains.shape[1])
 
 
-def _permutations(
-    lattice: FloatArray, fractional: FloatArray, numbers: IntArray, rotations: FloatArray, translations: FloatArray
-) -> NDArray[np.int64]:
-    """Return (n_operations, n_atoms): the atom that each operation moves each atom onto, −1 where there is none."""
+@dataclass(frozen=True, eq=False)
+class Operations:
+    """Symmetry operations of a cell, x → R x + t.
+
+    Shapes: rotations (n, 3, 3), translations (n, 3), permutations (n, n_atoms), the atom each atom is moved onto.
+    `space_group` is the international number.
+    """
+
+    rotations: FloatArray
+    translations: FloatArray
+    permutations: IntArray
+    space_group: int
+
+
+def _operations(lattice: FloatArray, fractional: FloatArray, numbers: IntArray, tolerance: float) -> Operations | None:
+    """Return the operations that hold within `tolerance` Å; None where the search fails."""
+    try:
+        dataset = spglib.get_symmetry_dataset((lattice, fractional, numbers), symprec=tolerance)
+    except spglib.SpglibError:
+        return None
+    if dataset is None:
+        return None
+    rotations, translations = dataset.rotations.astype(float), dataset.translations
     images = np.einsum("oij,nj->oni", rotations, fractional) + translations[:, None]
     difference = images[:, :, None] - fractional[None, None]
     difference -= np.round(difference)
     distance = np.linalg.norm(difference @ lattice, axis=-1)
     distance[:, numbers[:, None] != numbers[None]] = np.inf
-    nearest = distance.argmin(-1)
-    far = np.take_along_axis(distance, nearest[..., None], -1)[..., 0] > 10 * SYMMETRY_TOLERANCE
-    nearest[far] = -1
-    return nearest
+    permutations = distance.argmin(-1)
+    worst = np.take_along_axis(distance, permutations[..., None], -1).max()
+    one_to_one = (np.sort(permutations, axis=1) == np.arange(len(numbers))).all()
+    # The search reduces tolerances as it goes; what it returns is checked rather than believed.
+    if worst > 10 * tolerance or not one_to_one:
+        return None
+    return Operations(rotations, translations, permutations, int(dataset.number))
+
+
+def idealise(
+    lattice: FloatArray, fractional: FloatArray, numbers: IntArray, tolerance: float
+) -> tuple[FloatArray, FloatArray, int] | None:
+    """Return lattice, fractional coordinates and space group after averaging over all operations within `tolerance` Å.
+
+    The setting of the cell is kept. None where the search for operations fails.
+    """
+    operations = _operations(lattice, fractional, numbers, tolerance)
+    if operations is None:
+        return None
+    metric = np.einsum("oij,jk,olk->il", operations.rotations.transpose(0, 2, 1), lattice @ lattice.T, operations.rotations.transpose(0, 2, 1))
+    metric = metric / len(operations.rotations)
+    # The symmetric strain that takes the old metric to the averaged one.
+    inverse = np.linalg.inv(lattice)
+    values, vectors = np.linalg.eigh(inverse @ metric @ inverse.T)
+    averaged = lattice @ (vectors * np.sqrt(values)) @ vectors.T
+    images = np.einsum("oij,nj->oni", operations.rotations, fractional) + operations.translations[:, None]
+    total = np.zeros_like(fractional)
+    for image, permutation in zip(images, operations.permutations, strict=True):
+        offset = image - fractional[permutation]
+        total[permutation] += fractional[permutation] + offset - np.round(offset)
+    return averaged, total / len(images), operations.space_group
 
 
 def _free_strains(lattice: FloatArray, rotations: FloatArray) -> FloatArray:

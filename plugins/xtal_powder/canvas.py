@@ -65,21 +65,8 @@ class Canvas:
         `positions` is (n_cells, n_reflections) Å⁻¹, `columns` (n_cells, n_reflections, n_columns). What lies off the
         canvas cannot be seen from the axis and is left out.
         """
-        n_cells, _, n_columns = columns.shape
         place = (positions - self.start) / self.step
-        base = torch.floor(place)
-        inside = (base >= -NODES[0]) & (base < self.n_fine - NODES[-1])
-        weights = _lagrange_weights(place - base) * inside
-        index = torch.where(inside, base, float(-NODES[0])).long()
-        index += self.n_fine * torch.arange(n_cells, device=self.device)[:, None]
-        grid = torch.zeros(n_cells * self.n_fine, n_columns, dtype=columns.dtype, device=self.device)
-        if n_columns == 1:
-            spread = torch.tensor(NODES, device=self.device)[:, None, None]
-            grid[:, 0].index_add_(0, (index + spread).reshape(-1), (weights * columns[..., 0]).reshape(-1))
-        else:
-            for node, weight in zip(NODES, weights, strict=True):
-                grid.index_add_(0, (index + node).reshape(-1), (columns * weight[..., None]).reshape(-1, n_columns))
-        return grid.reshape(n_cells, self.n_fine, n_columns).transpose(1, 2)
+        return spread(place, columns, self.n_fine)
 
     def shapes(self, profiles: Sequence[Profile], names: Sequence[str]) -> dict[str, torch.Tensor]:
         """Return {name: (n_profiles, n_fft // 2 + 1)} Fourier transforms of the named members of `PeakShape`."""
@@ -106,6 +93,28 @@ class Canvas:
         """Return (…, n_points): the values on the axis of what has the Fourier transforms `spectra`."""
         full = torch.fft.irfft(spectra, n=self.n_fft)
         return full[..., self.pad : self.n_fine - self.pad : self.stride]
+
+
+def spread(place: torch.Tensor, columns: torch.Tensor, n_grid: int) -> torch.Tensor:
+    """Return (n_cells, n_columns, n_grid): `columns` shared among the six grid points around each `place`.
+
+    `place` is (n_cells, n_reflections) in grid steps, `columns` (n_cells, n_reflections, n_columns). What lies off the
+    grid is left out.
+    """
+    n_cells, _, n_columns = columns.shape
+    base = torch.floor(place)
+    inside = (base >= -NODES[0]) & (base < n_grid - NODES[-1])
+    weights = _lagrange_weights(place - base) * inside
+    index = torch.where(inside, base, float(-NODES[0])).long()
+    index += n_grid * torch.arange(n_cells, device=place.device)[:, None]
+    grid = torch.zeros(n_cells * n_grid, n_columns, dtype=columns.dtype, device=place.device)
+    if n_columns == 1:
+        nodes = torch.tensor(NODES, device=place.device)[:, None, None]
+        grid[:, 0].index_add_(0, (index + nodes).reshape(-1), (weights * columns[..., 0]).reshape(-1))
+    else:
+        for node, weight in zip(NODES, weights, strict=True):
+            grid.index_add_(0, (index + node).reshape(-1), (columns * weight[..., None]).reshape(-1, n_columns))
+    return grid.reshape(n_cells, n_grid, n_columns).transpose(1, 2)
 
 
 def _lagrange_weights(t: torch.Tensor) -> torch.Tensor:

@@ -12,12 +12,13 @@ from xtal_core.cells import CellBatch
 from xtal_core.errors import InputError
 from xtal_core.interfaces import PROFILE_PARAMETERS, DifferentiableSimulator, Linearisation
 from xtal_core.measurement import Measurement, Profile
-from xtal_core.pattern import FloatArray
+from xtal_core.pattern import FloatArray, Radiation
 from xtal_powder.canvas import Canvas
 from xtal_powder.intensities import PaddedTensors, linearised_structure_factors, squared_structure_factors
 from xtal_powder.plugin import PowderOptions
 from xtal_powder.reflections import padded_batches
 from xtal_powder.scattering import check_elements, lorentz_polarisation
+from xtal_powder.volume_scan import VolumeScan
 
 #: Largest number of atom–reflection pairs computed at once; keeps temporaries within the processor's cache.
 LARGEST_BATCH = 80_000
@@ -45,7 +46,8 @@ class PowderSimulator(DifferentiableSimulator):
         if not len(cells):
             return patterns
         profiles = _one_each(profiles, len(cells))
-        canvas, g_max = self._prepare(cells, measurement, profiles)
+        canvas, q_limit = self._prepare(cells, measurement, profiles)
+        g_max = _largest_g(measurement.radiation, q_limit)
         shared = len(set(profiles)) == 1
         shape = canvas.shapes(profiles[:1], ["value"])["value"] if shared else None
         for padded in padded_batches(cells, np.full(len(cells), g_max), LARGEST_BATCH):
@@ -53,7 +55,7 @@ class PowderSimulator(DifferentiableSimulator):
             tensors = PaddedTensors.on(self.device, padded)
             q = 2 * math.pi * tensors.reciprocal_vectors().norm(dim=-1)
             squared = squared_structure_factors(tensors, (q / (4 * math.pi)).square()[:, None])[:, 0]
-            grid = self._draw(canvas, measurement, chosen, q, squared)
+            grid = self._draw(canvas, measurement.radiation, q_limit, chosen, q, squared)
             kernel = shape if shape is not None else canvas.shapes(chosen, ["value"])["value"]
             patterns[padded.indices] = canvas.read(canvas.spectrum(grid) * kernel).cpu().numpy()
         return patterns
@@ -61,24 +63,16 @@ class PowderSimulator(DifferentiableSimulator):
     def scan_volume(
         self, cells: CellBatch, measurement: Measurement, profile: Profile, factors: FloatArray
     ) -> FloatArray:
-        """Return (n_cells, n_factors, n_points); see `Simulator.scan_volume`."""
+        """Return (n_cells, n_factors, n_points); see `Simulator.scan_volume` and `xtal_powder.volume_scan`."""
         factors = np.asarray(factors, float)
-        patterns = np.zeros((*factors.shape, len(measurement.q)))
+        patterns = np.zeros((len(cells), len(factors), len(measurement.q)))
         if not patterns.size:
             return patterns
-        canvas, g_max = self._prepare(cells, measurement, [profile])
-        shape = canvas.shapes([profile], ["value"])["value"]
-        largest = LARGEST_BATCH // factors.shape[1]
-        for padded in padded_batches(cells, g_max * np.cbrt(factors.max(axis=1)), largest):
-            tensors = PaddedTensors.on(self.device, padded)
-            shrink = torch.as_tensor(1 / np.cbrt(factors[padded.indices]), device=self.device)
-            q = 2 * math.pi * tensors.reciprocal_vectors().norm(dim=-1)[:, None] * shrink[..., None]
-            squared = squared_structure_factors(tensors, (q / (4 * math.pi)).square())
-            n_cells, n_factors, n_reflections = q.shape
-            flat = (n_cells * n_factors, n_reflections)
-            grid = self._draw(canvas, measurement, [profile] * flat[0], q.reshape(flat), squared.reshape(flat))
-            drawn = canvas.read(canvas.spectrum(grid) * shape).reshape(n_cells, n_factors, -1)
-            patterns[padded.indices] = drawn.cpu().numpy()
+        canvas, q_limit = self._prepare(cells, measurement, [profile])
+        scan = VolumeScan(measurement, profile, factors, q_limit, self.size_factor, self.device)
+        g_max = np.full(len(cells), scan.q_largest / (2 * math.pi))
+        for padded in padded_batches(cells, g_max, LARGEST_BATCH):
+            patterns[padded.indices] = scan.patterns(PaddedTensors.on(self.device, padded)).cpu().numpy()
         return patterns
 
     def linearise(
@@ -99,7 +93,8 @@ class PowderSimulator(DifferentiableSimulator):
         if not n_cells:
             return result
         profiles = _one_each(profiles, n_cells)
-        canvas, g_max = self._prepare(cells, measurement, profiles)
+        canvas, q_limit = self._prepare(cells, measurement, profiles)
+        g_max = _largest_g(measurement.radiation, q_limit)
         for padded in padded_batches(cells, np.full(n_cells, g_max), LARGEST_BATCH // 4):
             n_atoms = padded.fractional.shape[1]
             strain = np.zeros((len(padded.indices), 6, n_directions))
@@ -110,7 +105,8 @@ class PowderSimulator(DifferentiableSimulator):
                 shift[row, : rows - 6, :columns] = directions[index][6:]
             self._linearise_batch(
                 canvas,
-                measurement,
+                measurement.radiation,
+                q_limit,
                 PaddedTensors.on(self.device, padded),
                 [profiles[index] for index in padded.indices],
                 torch.as_tensor(strain, device=self.device),
@@ -123,7 +119,7 @@ class PowderSimulator(DifferentiableSimulator):
     def _prepare(
         self, cells: CellBatch, measurement: Measurement, profiles: Sequence[Profile]
     ) -> tuple[Canvas, float]:
-        """Return the canvas and the largest 1/d in Å⁻¹ that any wavelength needs."""
+        """Return the canvas and the largest apparent Q in Å⁻¹ of a reflection that contributes."""
         check_elements(set(np.unique(cells.numbers).tolist()))
         canvas = Canvas(measurement, profiles, self.size_factor, self.device)
         radiation = measurement.radiation
@@ -134,15 +130,12 @@ class PowderSimulator(DifferentiableSimulator):
             )
         limit = measurement.q[-1] + canvas.reach if measurement.reflections_to is None else measurement.reflections_to
         # The Lorentz factor diverges at backscattering: nothing beyond 2θ = 170° contributes.
-        limit = min(limit, 4 * math.pi / radiation.wavelength * math.sin(math.radians(85)))
-        shortest = min(radiation.wavelengths) / radiation.wavelength
-        return canvas, limit / shortest / (2 * math.pi)
+        return canvas, min(limit, 4 * math.pi / radiation.wavelength * math.sin(math.radians(85)))
 
     def _lines(
-        self, measurement: Measurement, q: torch.Tensor, zero_shift: torch.Tensor
+        self, radiation: Radiation, q_limit: float, q: torch.Tensor, zero_shift: torch.Tensor
     ) -> list[tuple[float, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]]:
         """Return for each wavelength: weight, visible (0 or 1), apparent Q, its derivatives by Q and by zero shift (°)."""
-        radiation = measurement.radiation
         per_sine = 4 * math.pi / radiation.wavelength
         half = torch.deg2rad(zero_shift)[:, None] / 2
         lines = []
@@ -153,15 +146,15 @@ class PowderSimulator(DifferentiableSimulator):
             apparent = per_sine * (sine * torch.cos(half) + cosine * torch.sin(half))
             by_q = per_sine * ratio * (torch.cos(half) - sine / cosine * torch.sin(half))
             by_shift = per_sine * (cosine * torch.cos(half) - sine * torch.sin(half)) * (math.pi / 360)
-            limit = math.inf if measurement.reflections_to is None else measurement.reflections_to
-            visible = (q * wavelength / radiation.wavelength <= limit) & (q * ratio < math.sin(math.radians(85)) + 1e-9)
+            visible = q * wavelength / radiation.wavelength <= q_limit
             lines.append((weight, visible.to(q.dtype), apparent, by_q, by_shift))
         return lines
 
     def _draw(
         self,
         canvas: Canvas,
-        measurement: Measurement,
+        radiation: Radiation,
+        q_limit: float,
         profiles: Sequence[Profile],
         q: torch.Tensor,
         squared: torch.Tensor,
@@ -172,7 +165,7 @@ class PowderSimulator(DifferentiableSimulator):
         damped = squared * torch.exp(-2 * b_iso[:, None] * (q / (4 * math.pi)).square())
         grid: torch.Tensor | None = None
         for (weight, visible, apparent, _, _), wavelength in zip(
-            self._lines(measurement, q, zero_shift), measurement.radiation.wavelengths, strict=True
+            self._lines(radiation, q_limit, q, zero_shift), radiation.wavelengths, strict=True
         ):
             intensity = weight * damped * visible * lorentz_polarisation(q, wavelength)[0]
             part = canvas.deposit(apparent, intensity[..., None])[:, 0]
@@ -183,7 +176,8 @@ class PowderSimulator(DifferentiableSimulator):
     def _linearise_batch(
         self,
         canvas: Canvas,
-        measurement: Measurement,
+        radiation: Radiation,
+        q_limit: float,
         cells: PaddedTensors,
         profiles: Sequence[Profile],
         strain: torch.Tensor,
@@ -207,7 +201,7 @@ class PowderSimulator(DifferentiableSimulator):
         amplitude: torch.Tensor | None = None
         movement: torch.Tensor | None = None
         for (weight, visible, apparent, by_q, by_shift), wavelength in zip(
-            self._lines(measurement, q, zero_shift), measurement.radiation.wavelengths, strict=True
+            self._lines(radiation, q_limit, q, zero_shift), radiation.wavelengths, strict=True
         ):
             factor, factor_slope = lorentz_polarisation(q, wavelength)
             common = weight * visible * damping
@@ -237,6 +231,11 @@ class PowderSimulator(DifferentiableSimulator):
         result.intensity[rows] = drawn[:, 0].cpu().numpy()
         result.structure_jacobian[rows] = along.cpu().numpy()
         result.profile_jacobian[rows] = by_profile.transpose(1, 2).cpu().numpy()
+
+
+def _largest_g(radiation: Radiation, q_limit: float) -> float:
+    """Return the largest 1/d in Å⁻¹ of which any wavelength shows a reflection below the apparent `q_limit`."""
+    return q_limit * radiation.wavelength / min(radiation.wavelengths) / (2 * math.pi)
 
 
 def _one_each(profiles: Sequence[Profile], n_cells: int) -> list[Profile]:

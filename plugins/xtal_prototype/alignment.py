@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from itertools import permutations, product
+from itertools import product
 
 import numpy as np
 
@@ -102,11 +102,8 @@ class _Classes:
     def of(cls, reference: StandardCell, member: StandardCell) -> _Classes:
         atoms, kinds = zip(*(_species(cell) for cell in (reference, member)), strict=True)
         species = range(len(kinds[0]))
-        exchanges = [
-            exchange
-            for exchange in permutations(species)
-            if all(kinds[0][place] == kinds[1][taken] for place, taken in zip(species, exchange, strict=True))
-        ]
+        alike = [[taken for taken in species if kinds[1][taken] == kind] for kind in kinds[0]]
+        exchanges = [exchange for exchange in product(*alike) if len(set(exchange)) == len(exchange)]
         return cls(atoms[0], atoms[1], exchanges, min(species, key=lambda s: len(atoms[0][s])))
 
 
@@ -128,7 +125,7 @@ def _species(cell: StandardCell) -> tuple[list[IntArray], list[tuple[int, ...]]]
 def _fit_atoms(
     reference: FloatArray, member: FloatArray, rulers: FloatArray, classes: _Classes, limit: float
 ) -> Iterator[tuple[float, FloatArray, IntArray]]:
-    """Yield (rms, member's coordinates in the order of the reference, that order) of the best mappings below `limit`."""
+    """Yield (rms, member's coordinates in the reference's order, that order) of the best mappings below `limit`."""
     anchor = reference[classes.reference[classes.anchor][0]]
     shifts, trials = [], []
     for taken in sorted({exchange[classes.anchor] for exchange in classes.exchanges}):
@@ -136,7 +133,7 @@ def _fit_atoms(
         trials += [taken] * len(classes.member[taken])
     shift = np.concatenate(shifts)
     distance = _squared_distances(reference, member[None] + shift[:, None], rulers)
-    # Sum over the atoms of one species of the squared distance to the nearest atom of another: a lower bound of any fit.
+    # Each species against each: the sum of squared distances to the nearest atom bounds any one-to-one fit from below.
     nearest = np.array(
         [
             [distance[:, rows][:, :, columns].min(axis=2).sum(axis=1) for columns in classes.member]
@@ -154,23 +151,22 @@ def _fit_atoms(
     promising = sorted(bound for bound in bounds if bound[0] < 4 * limit**2)[:_TRIED]
     for _, trial, exchange in promising:
         moved = member + shift[trial]
-        for _ in range(2):
-            order = _assign(_squared_distances(reference, moved[None], rulers)[0], classes, exchange)
-            difference = moved[order] - reference
-            difference -= np.round(difference)
-            drift = difference.mean(axis=0)
-            moved = moved - drift
-        displacement = (difference - drift) @ rulers
-        rms = float(np.sqrt((displacement**2).sum(axis=1).mean()))
+        _, roughly = _assign(reference, moved, rulers, classes, exchange)
+        order, difference = _assign(reference, moved - roughly.mean(axis=0), rulers, classes, exchange)
+        difference -= difference.mean(axis=0)
+        rms = float(np.sqrt(((difference @ rulers) ** 2).sum(axis=1).mean()))
         if rms <= limit:
-            yield rms, reference + difference - drift, order
+            yield rms, reference + difference, order
 
 
-def _assign(distance: FloatArray, classes: _Classes, exchange: tuple[int, ...]) -> IntArray:
-    """Return for each atom of the reference the atom of the member that takes its place."""
+def _assign(
+    reference: FloatArray, member: FloatArray, rulers: FloatArray, classes: _Classes, exchange: tuple[int, ...]
+) -> tuple[IntArray, FloatArray]:
+    """Return for each atom of the reference which one of the member takes its place, and how far away that is."""
     from scipy.optimize import linear_sum_assignment
 
-    order = np.empty(len(distance), int)
+    distance = _squared_distances(reference, member[None], rulers)[0]
+    order = np.empty(len(reference), int)
     for rows, taken in zip(classes.reference, exchange, strict=True):
         columns = classes.member[taken]
         block = distance[np.ix_(rows, columns)]
@@ -178,7 +174,8 @@ def _assign(distance: FloatArray, classes: _Classes, exchange: tuple[int, ...]) 
         if len(np.unique(choice)) < len(choice):
             choice = linear_sum_assignment(block)[1]
         order[rows] = columns[choice]
-    return order
+    difference = member[order] - reference
+    return order, difference - np.round(difference)
 
 
 def _squared_distances(reference: FloatArray, trials: FloatArray, rulers: FloatArray) -> FloatArray:
@@ -209,7 +206,7 @@ def _lattice_changes(reference: StandardCell, member: StandardCell, tolerance: T
     indices = np.argwhere(fits)
     changes = np.stack([_INTEGER_VECTORS[chosen[axis][indices[:, axis]]] for axis in range(3)], axis=1)
     changes = changes[abs(abs(np.linalg.det(changes)) - 1) < 0.5]
-    rotations = point_group(reference.hall_number, reference.centring)
+    rotations, _ = space_group_operations(reference.hall_number, reference.centring)
     known = set(_hashes(rotations).tolist())
     # x_reference = mapping · x_member for columns of fractional coordinates.
     mappings = np.round(np.linalg.inv(changes).transpose(0, 2, 1))
@@ -221,16 +218,22 @@ def _lattice_changes(reference: StandardCell, member: StandardCell, tolerance: T
 
 
 @cache
-def point_group(hall_number: int, centring: str) -> FloatArray:
-    """Return (n, 3, 3) the rotations of a space group, acting on columns of coordinates in the primitive cell."""
+def space_group_operations(hall_number: int, centring: str) -> tuple[FloatArray, FloatArray]:
+    """Return rotations (n, 3, 3) and translations (n, 3) of a space group, for columns in the primitive cell.
+
+    One operation for each element of the point group.
+    """
     import spglib
 
     operations = spglib.get_symmetry_from_database(hall_number)
     if operations is None:
         raise ValueError(f"there is no Hall number {hall_number}")
-    rotations = np.unique(operations["rotations"], axis=0)
+    # Operations that differ by a centring translation are the same one in the primitive cell.
+    _, kept = np.unique(operations["rotations"], axis=0, return_index=True)
     basis = primitive_vectors(centring).T
-    return np.round(np.linalg.inv(basis) @ rotations @ basis)
+    inverse = np.linalg.inv(basis)
+    rotations = np.round(inverse @ operations["rotations"][kept] @ basis)
+    return rotations, operations["translations"][kept] @ inverse.T
 
 
 def _hashes(matrices: FloatArray) -> FloatArray:

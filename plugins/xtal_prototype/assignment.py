@@ -65,3 +65,37 @@ def decorations(template: Template, amounts: Mapping[int, int], most: int) -> li
         Decoration(template, np.array([mapping[number] for number in template.numbers.tolist()]), likeness)
         for likeness, mapping in scored[:most]
     ]
+
+
+#: How many partial distributions are followed at a time.
+BEAM = 24
+
+
+def redistributions(template: Template, content: Mapping[int, int], most: int) -> list[Decoration]:
+    """Return the `most` likeliest ways to put a cell content on the orbits of a template of another composition.
+
+    Orbits of one species may get different elements and orbits of different species the same: the ordered variants
+    and the disordered parents of a structure type. `content` maps atomic numbers to atoms in the primitive cell.
+    """
+    sizes = np.bincount(template.orbits)
+    first = {orbit: row for row, orbit in reversed(list(enumerate(template.orbits.tolist())))}
+    old = [int(template.numbers[first[orbit]]) for orbit in range(len(sizes))]
+    new = sorted(content)
+    order = np.argsort(-sizes, kind="stable").tolist()
+    beam: list[tuple[float, tuple[int, ...], tuple[int, ...]]] = [(0.0, tuple(content[n] for n in new), ())]
+    for orbit in order:
+        size = int(sizes[orbit])
+        scores = [size * substitution_score(old[orbit], number) for number in new]
+        grown = [
+            (total + scores[k], left[:k] + (left[k] - size,) + left[k + 1 :], (*chosen, number))
+            for total, left, chosen in beam
+            for k, number in enumerate(new)
+            if left[k] >= size
+        ]
+        beam = sorted(grown, key=lambda state: -state[0])[:BEAM]
+    found = []
+    for total, _, chosen in beam[:most]:
+        by_orbit = np.empty(len(sizes), int)
+        by_orbit[order] = chosen
+        found.append(Decoration(template, by_orbit[template.orbits], total / len(template.orbits)))
+    return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,8 +11,9 @@ from xtal_core.candidate import Candidate
 from xtal_core.interfaces import Generator, Workbench
 from xtal_core.problem import Problem
 from xtal_core.target import make_target, peak_width, starting_profile
-from xtal_prototype.assignment import Decoration, decorations
+from xtal_prototype.assignment import Decoration, decorations, redistributions
 from xtal_prototype.atomic_volumes import expected_volume
+from xtal_prototype.chemistry import substitution_scores
 from xtal_prototype.library import StructureLibrary, library_path
 from xtal_prototype.plugin import PrototypeOptions
 from xtal_prototype.screening import Screened, screen
@@ -33,14 +34,18 @@ class PrototypeGenerator(Generator):
         from pymatgen.core import Element, Structure
 
         amounts = {Element(symbol).Z: amount for symbol, amount in problem.formula.amounts}
-        templates = self._templates(problem, anonymous_key(amounts.values()))
-        decorated = self._decorate(templates, amounts)
+        with StructureLibrary.open(library_path(self.options.library)) as library:
+            templates = library.templates(anonymous_key(amounts.values()), problem.z)
+            decorated = self._decorate(templates, amounts)
+            sizes = [problem.z] if problem.z else sorted({template.z_primitive for template in templates})[:4]
+            for z in sizes:
+                decorated += self._redistribute(library, amounts, z)
         if not decorated:
             return []
         pattern = problem.pattern
         target = make_target(pattern, SCREENING_WIDTH, peak_width(pattern), reflections_to=float(pattern.q[-1]))
         profile = starting_profile(pattern, problem.crystallite_size)
-        volumes = np.array([_volume(decoration, amounts) for decoration in decorated])
+        volumes = np.array([_volume(decoration) for decoration in decorated])
         screened = screen(workbench.simulator, target, profile, decorated, volumes)
         return [
             Candidate(
@@ -56,12 +61,8 @@ class PrototypeGenerator(Generator):
                     "screening_residual": item.residual,
                 },
             )
-            for item in self._select(screened)
+            for item in self._select(screened, anonymous_key(amounts.values()))
         ]
-
-    def _templates(self, problem: Problem, anonymous: str) -> list[Template]:
-        with StructureLibrary.open(library_path(self.options.library)) as library:
-            return library.templates(anonymous, problem.z)
 
     def _decorate(self, templates: Sequence[Template], amounts: dict[int, int]) -> list[Decoration]:
         """Return the likeliest decorations of every structure type."""
@@ -75,14 +76,37 @@ class PrototypeGenerator(Generator):
         chosen.sort(key=lambda decoration: -decoration.likeness)
         return chosen[: self.options.screened]
 
-    def _select(self, screened: Sequence[Screened]) -> list[Screened]:
+    def _redistribute(self, library: StructureLibrary, amounts: dict[int, int], z: int) -> list[Decoration]:
+        """Return distributions of the elements over the orbits of types of another composition but the same size."""
+        n_atoms = z * sum(amounts.values())
+        anonymous = anonymous_key(amounts.values())
+        by_type: dict[str, list[Template]] = defaultdict(list)
+        for template in library.templates_of_size(n_atoms):
+            if template.anonymous != anonymous and len(by_type[template.label]) < 40:
+                by_type[template.label].append(template)
+        scores = substitution_scores()[:, list(amounts)]
+        found = []
+        for group in by_type.values():
+            # The member whose elements could be replaced best, were the numbers of atoms of no concern.
+            group.sort(key=lambda template: -scores[template.numbers].max(axis=1).mean())
+            content = {number: amount * z for number, amount in amounts.items()}
+            for template in group[: self.options.redistributed_members]:
+                found += redistributions(template, content, self.options.redistributions)
+        found.sort(key=lambda decoration: -decoration.likeness)
+        return found[: self.options.screened]
+
+    def _select(self, screened: Sequence[Screened], anonymous: str) -> list[Screened]:
         """Return the best of the screened templates, like chemistry breaking near ties."""
         merit = [item.residual - self.options.likeness_weight * item.decoration.likeness for item in screened]
-        order = np.argsort(merit, kind="stable")
-        return [screened[i] for i in order[: self.options.candidates]]
+        order = np.argsort(merit, kind="stable").tolist()
+        own = [i for i in order if screened[i].decoration.template.anonymous == anonymous]
+        other = [i for i in order if screened[i].decoration.template.anonymous != anonymous]
+        n = self.options.candidates
+        return [screened[i] for i in sorted(own[:n] + other[:n], key=merit.__getitem__)]
 
 
-def _volume(decoration: Decoration, amounts: dict[int, int]) -> float:
+def _volume(decoration: Decoration) -> float:
     """Return the expected volume in Å³ of the primitive cell: the template's, scaled by the sizes of the elements."""
     template = decoration.template
-    return template.volume * expected_volume(amounts) / expected_volume(template.amounts)
+    old, new = Counter(template.numbers.tolist()), Counter(decoration.numbers.tolist())
+    return template.volume * expected_volume(new) / expected_volume(old)

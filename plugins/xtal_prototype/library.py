@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -211,24 +213,25 @@ class StructureLibrary:
             ):
                 members[anonymous, label] = count
                 totals[anonymous] += count
-        templates = [
-            Template(
-                label=label,
-                source=f"library {source}",
-                anonymous=anonymous,
-                lattice=np.frombuffer(lattice, "<f8").reshape(3, 3),
-                fractional=np.frombuffer(fractional, "<f8").reshape(-1, 3),
-                numbers=np.frombuffer(numbers, "<u1").astype(int),
-                orbits=np.frombuffer(orbits, "<u2").astype(int),
-                space_group=space_group,
-                z_primitive=z_primitive,
-                z_conventional=z_conventional,
-                n_members=members[anonymous, label],
-                weight=members[anonymous, label] / totals[anonymous],
+        templates = []
+        for label, source, anonymous, *arrays, space_group, z_primitive, z_conventional in rows:
+            lattice, fractional, numbers, orbits = arrays
+            templates.append(
+                Template(
+                    label=label,
+                    source=f"library {source}",
+                    anonymous=anonymous,
+                    lattice=np.frombuffer(lattice, "<f8").reshape(3, 3),
+                    fractional=np.frombuffer(fractional, "<f8").reshape(-1, 3),
+                    numbers=np.frombuffer(numbers, "<u1").astype(int),
+                    orbits=np.frombuffer(orbits, "<u2").astype(int),
+                    space_group=space_group,
+                    z_primitive=z_primitive,
+                    z_conventional=z_conventional,
+                    n_members=members[anonymous, label],
+                    weight=members[anonymous, label] / totals[anonymous],
+                )
             )
-            for label, source, anonymous, lattice, fractional, numbers, orbits, space_group, z_primitive, z_conventional
-            in rows
-        ]
         return sorted(templates, key=lambda template: -template.n_members)
 
     def formula_units(self, anonymous: str) -> list[int]:

@@ -13,9 +13,13 @@ class PrototypeOptions:
     """Options of the isostructural search."""
 
     library: str | None = option(None, "structure library file; none: XTAL_LIBRARY, else the user's data folder")
-    candidates: int = option(80, "candidates handed to the refiner", bounds=(1, None))
-    members: int = option(4, "decorations screened for each structure type", bounds=(1, None))
+    candidates: int = option(100, "candidates handed to the refiner", bounds=(1, None))
+    members: int = option(12, "decorations screened for each structure type", bounds=(1, None))
     assignments: int = option(3, "ways of distributing the elements tried for each library entry", bounds=(1, None))
+    redistributed_members: int = option(
+        2, "members screened of each structure type of another composition", bounds=(0, None)
+    )
+    redistributions: int = option(4, "distributions of the elements tried on each of them", bounds=(1, None))
     screened: int = option(2000, "decorations screened altogether", bounds=(1, None))
     likeness_weight: float = option(0.01, "residual that one unit of chemical likeness outweighs", bounds=(0, None))
 

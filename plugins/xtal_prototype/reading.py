@@ -11,7 +11,7 @@ from xtal_core.cells import IntArray
 from xtal_core.errors import StructureError
 from xtal_core.pattern import FloatArray
 from xtal_prototype.library import LibraryEntry, Refusal
-from xtal_prototype.prototype_label import label_of_cell, sort_label
+from xtal_prototype.prototype_label import canonical_label, label_of_cell
 from xtal_prototype.sources import RawStructure
 from xtal_prototype.standard_cell import StandardCell, standardise
 from xtal_prototype.template import anonymous_key_of_atoms
@@ -27,7 +27,7 @@ def read_entry(raw: RawStructure) -> LibraryEntry | Refusal:
     """Return the library entry of a structure, or why it cannot be one."""
     try:
         cell = standardise(*parse_cell(raw.cif))
-        label = label_of_cell(cell) if raw.label is None else sort_label(raw.label)
+        label = label_of_cell(cell) if raw.label is None else canonical_label(raw.label)
     except StructureError as error:
         return Refusal(raw.source, raw.digest, str(error))
     except ValueError as error:

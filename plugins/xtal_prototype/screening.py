@@ -13,6 +13,7 @@ from xtal_core.measurement import Profile
 from xtal_core.pattern import FloatArray
 from xtal_core.target import Target
 from xtal_prototype.assignment import Decoration
+from xtal_prototype.template import Template
 
 #: Volumes tried, relative to the expected one: 1.6 % apart in length.
 VOLUME_FACTORS = np.geomspace(0.74, 1.36, 14)
@@ -60,16 +61,21 @@ def screen(
     for start in range(0, len(order), SLICE):
         chosen = order[start : start + SLICE]
         cells = CellBatch.from_cells(
-            (decorations[i].template.lattice, decorations[i].template.fractional, decorations[i].numbers)
+            (_at_volume(decorations[i].template, volumes[i]), decorations[i].template.fractional, decorations[i].numbers)
             for i in chosen
         )
-        factors = (volumes[chosen] / cells.volumes)[:, None] * VOLUME_FACTORS
-        patterns = target.without_background(simulator.scan_volume(cells, target.measurement, broadened, factors))
+        patterns = simulator.scan_volume(cells, target.measurement, broadened, VOLUME_FACTORS)
+        patterns = target.without_background(patterns)
         overlap = np.maximum(patterns @ observed, 0.0)
         norms = np.einsum("...p,...p->...", patterns, patterns)
         residuals = 1 - overlap**2 / (norms * total + 1e-300)
         best = residuals.argmin(axis=1)
         for row, index in enumerate(chosen):
-            lattice = cells.lattices[row] * np.cbrt(factors[row, best[row]])
+            lattice = cells.lattices[row] * np.cbrt(VOLUME_FACTORS[best[row]])
             screened.append((index, Screened(decorations[index], lattice, float(residuals[row, best[row]]))))
     return [item for _, item in sorted(screened, key=lambda pair: pair[0])]
+
+
+def _at_volume(template: Template, volume: float) -> FloatArray:
+    """Return the lattice of `template`, scaled to `volume` in Å³."""
+    return template.lattice * np.cbrt(volume / template.volume)

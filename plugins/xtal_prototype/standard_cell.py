@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -108,6 +109,8 @@ def standardise(
     """
     import spglib
 
+    # It writes to standard error about every tolerance that it goes on to reduce.
+    os.environ.setdefault("SPGLIB_WARNING", "OFF")
     cell = (np.asarray(lattice).tolist(), np.asarray(fractional).tolist(), np.asarray(numbers).tolist())
     try:
         dataset = spglib.get_symmetry_dataset(cell, symprec=precision)

@@ -77,18 +77,16 @@ def _features(numbers: list[int], volumes: Mapping[int, ElementVolume]) -> Float
     group = np.array([3 if element.is_lanthanoid or element.is_actinoid else element.group for element in elements])
     period = np.array([element.row for element in elements])
     difference = [abs(column[:, None] - column[None, :]) for column in (electronegativity, size, group)]
-    return np.stack(
-        [
-            np.ones_like(difference[0]),
-            difference[0],
-            difference[0] ** 2,
-            difference[1],
-            difference[1] ** 2,
-            difference[2] == 0,
-            np.minimum(difference[2], 6),
-            period[:, None] == period[None, :],
-            (f_block[:, None] == f_block[None, :]) & (f_block[:, None] > 0),
-            np.eye(len(numbers)),
-        ],
-        axis=-1,
-    )
+    columns = [
+        np.ones_like(difference[0]),
+        difference[0],
+        difference[0] ** 2,
+        difference[1],
+        difference[1] ** 2,
+        difference[2] == 0,
+        np.minimum(difference[2], 6),
+        period[:, None] == period[None, :],
+        (f_block[:, None] == f_block[None, :]) & (f_block[:, None] > 0),
+        np.eye(len(numbers)),
+    ]
+    return np.stack([column.astype(float) for column in columns], axis=-1)

@@ -7,12 +7,14 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from xtal_core.errors import StructureError
 from xtal_core.pattern import FloatArray
 from xtal_prototype.atomic_volumes import ElementVolume
+from xtal_prototype.library import Refusal
 from xtal_prototype.reading import parse_cell
 from xtal_prototype.sources import find_files, iterate_structures
 
@@ -34,17 +36,18 @@ class VolumeSpread:
     bias: float
 
 
-def read_compositions(paths: Iterable[Path]) -> tuple[list[Counter[int]], FloatArray]:
-    """Return the cell contents by atomic number, and the cell volumes (n,) in Å³, of the usable structures at `paths`."""
-    contents, volumes = [], []
+def read_compositions(paths: Iterable[Path]) -> tuple[list[Counter[int]], FloatArray, list[Refusal]]:
+    """Return cell contents by atomic number, cell volumes (n,) in Å³, and what could not be used, of `paths`."""
+    contents, volumes, refusals = [], [], []
     for raw in iterate_structures(find_files(paths)):
         try:
             lattice, _, numbers = parse_cell(raw.cif)
-        except StructureError:
-            continue  # What cannot be read cannot tell a volume; xtal library add lists such rows.
+        except StructureError as error:
+            refusals.append(Refusal(raw.source, raw.digest, str(error)))
+            continue
         contents.append(Counter(numbers.tolist()))
         volumes.append(abs(np.linalg.det(lattice)))
-    return contents, np.array(volumes)
+    return contents, np.array(volumes), refusals
 
 
 def fit_volumes(contents: list[Counter[int]], volumes: FloatArray) -> dict[int, ElementVolume]:
@@ -70,13 +73,18 @@ def fit_volumes(contents: list[Counter[int]], volumes: FloatArray) -> dict[int, 
     jacobian = np.vstack([design, np.hstack([np.zeros((n, n)), _RIDGE * np.eye(n)])])
     target = np.concatenate([np.ones(len(volumes)), np.zeros(n)])
     start = np.linalg.lstsq(jacobian, target, rcond=None)[0]
-    solution = least_squares(
-        lambda v: jacobian @ v - target, start, lambda _: jacobian, loss="cauchy", f_scale=_OUTLIER, x_scale="jac"
-    ).x
-    columns = (solution[:n], solution[n:], electronegativity, surroundings)
+
+    def residuals(v: FloatArray) -> FloatArray:
+        return jacobian @ v - target
+
+    # scipy's annotations know only methods by name here.
+    derivatives: Any = lambda _: jacobian  # noqa: E731
+    solution = least_squares(residuals, start, derivatives, loss="cauchy", f_scale=_OUTLIER, x_scale="jac").x
+    rows = np.round([solution[:n], solution[n:], electronegativity, surroundings], 3).T.tolist()
+    counts = present.sum(axis=0).tolist()
     return {
-        number: ElementVolume(*(round(float(column[i]), 3) for column in columns), int(present[:, i].sum()))
-        for i, number in enumerate(elements)
+        number: ElementVolume(*row, n_structures=count)
+        for number, row, count in zip(elements, rows, counts, strict=True)
     }
 
 

@@ -73,39 +73,60 @@ def library(says: str, paths: str, files: dict[str, str | bytes] | None = None) 
 CASES = {
     # patterns: the file
     "missing pattern": Case("solve no.xy --formula NaCl --wavelength CuKa --out out", "give a powder pattern"),
-    "folder for a pattern": Case("solve . --formula NaCl --wavelength CuKa --out out", "is a folder; give a powder pattern"),
+    "folder for a pattern": Case(
+        "solve . --formula NaCl --wavelength CuKa --out out", "is a folder; give a powder pattern"
+    ),
     "empty pattern": solve("is empty; give a powder pattern", pattern=""),
     "binary pattern": solve("export it as text", pattern=b"RAW1.01\0\0\x01", name="a.raw"),
     "XML pattern": solve("export it as .xy", pattern="<?xml version='1.0'?><xrdMeasurements/>", name="a.xrdml"),
     "text for a pattern": solve("give lines of 2θ or Q", pattern="Dear diary,\ntoday we measured.\n"),
     "one column": solve("give lines of 2θ or Q", pattern="\n".join(str(i) for i in range(20))),
     "four columns without names": solve("name them in a header line", pattern="\n".join(f"{r} 1 2" for r in SCAN)),
-    "two intensity columns": solve("keep one intensity column", pattern="2theta I_obs counts\n" + "\n".join(f"{r} 1" for r in SCAN)),
+    "two intensity columns": solve(
+        "keep one intensity column", pattern="2theta I_obs counts\n" + "\n".join(f"{r} 1" for r in SCAN)
+    ),
     # patterns: lines
-    "unreadable line": solve("line 7: '25.0 abc' is not a line of numbers; remove or correct it", pattern=scan((7, "25.0 abc"))),
+    "unreadable line": solve(
+        "line 7: '25.0 abc' is not a line of numbers in columns; remove or correct it", pattern=scan((7, "25.0 abc"))
+    ),
     "unreadable first line": solve("line 1: '10.0 ***' is not a line of numbers", pattern=scan((1, "10.0 ***"))),
-    "intensity that is not finite": solve("line 3: a value is not finite; remove the point", pattern=scan((3, "15.0 nan"))),
+    "intensity that is not finite": solve(
+        "line 3: a value is not finite; remove the point", pattern=scan((3, "15.0 nan"))
+    ),
     "missing field": solve("line 5: 1 column(s), the lines before have 2; give as many", pattern=scan((5, "20.0"))),
     "additional field": solve("line 5: 3 column(s)", pattern=scan((5, "20.0 5 6"))),
     "mixed decimal signs": solve("decimal point", pattern=scan((4, "17,5\t100")), name="a.txt"),
-    "truncated chi": solve("line 4: the header announces 512 points, 20 follow; get the whole file",
-                           pattern=f"t\n2-Theta Angle (Degrees)\nIntensity\n512\n{XY}", name="a.chi"),
+    "truncated chi": solve(
+        "line 4: the header announces 512 points, 20 follow; get the whole file",
+        pattern=f"t\n2-Theta Angle (Degrees)\nIntensity\n512\n{XY}",
+        name="a.chi",
+    ),
     # patterns: values
     "too few points": solve("at least 10 points", pattern="\n".join(SCAN[:9])),
     "negative angle": solve("line 1: 2θ is -10°; remove points", pattern=scan((1, "-10 5"))),
     "angle beyond 180": solve("line 20: 2θ is 180°; 2θ must be below 180°; give degrees", pattern=scan((20, "180 5"))),
-    "constant intensity": solve("check which column is the intensity", pattern="\n".join(f"{r.split()[0]} 3" for r in SCAN)),
+    "constant intensity": solve(
+        "check which column is the intensity", pattern="\n".join(f"{r.split()[0]} 3" for r in SCAN)
+    ),
     "no positive intensity": solve("check which column", pattern="\n".join(r.replace(" ", " -") for r in SCAN)),
-    "uncertainty of zero": solve("line 1: the standard uncertainty is 0; give a positive one",
-                                 pattern="\n".join(f"{r} {min(i, 1)}" for i, r in enumerate(SCAN)), name="a.xye"),
+    "uncertainty of zero": solve(
+        "line 1: the standard uncertainty is 0; give a positive one",
+        pattern="\n".join(f"{r} {min(i, 1)}" for i, r in enumerate(SCAN)),
+        name="a.xye",
+    ),
     # patterns: axis and wavelength
-    "axis that may be either": solve("--axis two-theta or --axis q", pattern="\n".join(f"{0.1 + i / 10} {i}" for i in range(40))),
-    "unknown axis": solve("choose from auto, two-theta, q", "--axis theta"),
+    "axis that may be either": solve(
+        "--axis two-theta or --axis q", pattern="\n".join(f"{0.1 + i / 10} {i}" for i in range(40))
+    ),
+    "unknown axis": solve("'auto', 'two-theta', 'q'", "--axis theta"),
     "θ as the axis": solve("convert it to 2θ", pattern=f"theta intensity\n{XY}"),
     "Q beyond backscattering": solve("line 1: Q is 10 Å⁻¹; Q ends at 4π/λ", "--axis q"),
     "no wavelength": Case("solve a.xy --formula NaCl --out out", "give --wavelength, e.g. CuKa", {"a.xy": XY}),
-    "contradictory wavelengths": Case("solve a.xy --formula NaCl --out out", "several wavelengths (CuKa (1.54059 Å), 0.7107 Å); give --wavelength",
-                                      {"a.xy": f"# Cu Ka, wavelength 0.7107\n{XY}"}),
+    "contradictory wavelengths": Case(
+        "solve a.xy --formula NaCl --out out",
+        "several wavelengths (CuKa (1.54059 Å), 0.7107 Å); give --wavelength",
+        {"a.xy": f"# Cu Ka, wavelength 0.7107\n{XY}"},
+    ),
     "unknown radiation": solve("did you mean 'CuKa'?", "--wavelength CuKq"),
     "energy for a wavelength": solve("if it is an energy in keV, write 8.05keV", "--wavelength 8.05"),
     "nanometres for a wavelength": solve("if it is in nm, write 0.0709nm", "--wavelength 0.0709"),
@@ -113,14 +134,23 @@ CASES = {
     "decimal comma in the wavelength": solve("decimal point", "--wavelength 1,5406"),
     # powder CIF
     "CIF without a pattern": solve("holds no powder profile; give a powder CIF", pattern=SALT, name="a.cif"),
-    "CIF with two patterns": solve("keep one of these data blocks", name="a.cif",
-                                   pattern=powder_cif("") + powder_cif("").replace("data_scan", "data_other")),
+    "CIF with two patterns": solve(
+        "keep one of these data blocks",
+        name="a.cif",
+        pattern=powder_cif("") + powder_cif("").replace("data_scan", "data_other"),
+    ),
     "broken CIF": solve("is not a valid CIF", pattern="data_a\n_pd_block_id 'open", name="a.cif"),
-    "CIF without an axis": solve("add _pd_meas_2theta_range_min", name="a.cif",
-                                 pattern=powder_cif("", "_pd_data_point_id _pd_meas_counts_total")),
-    "CIF range that does not fit": solve("gives 81 points", name="a.cif", pattern=powder_cif(
-        "_pd_meas_2theta_range_min 10\n_pd_meas_2theta_range_max 90\n_pd_meas_2theta_range_inc 1",
-        "_pd_meas_point_id _pd_meas_counts_total")),
+    "CIF without an axis": solve(
+        "add _pd_meas_2theta_range_min", name="a.cif", pattern=powder_cif("", "_pd_data_point_id _pd_meas_counts_total")
+    ),
+    "CIF range that does not fit": solve(
+        "gives 81 points",
+        name="a.cif",
+        pattern=powder_cif(
+            "_pd_meas_2theta_range_min 10\n_pd_meas_2theta_range_max 90\n_pd_meas_2theta_range_inc 1",
+            "_pd_meas_point_id _pd_meas_counts_total",
+        ),
+    ),
     "CIF without a wavelength": solve("give --wavelength, e.g. CuKa", pattern=powder_cif(""), name="a.cif"),
     "neutron CIF": solve("give an X-ray pattern", pattern=powder_cif("_diffrn_radiation_probe neutron"), name="a.cif"),
     # what is known of the sample
@@ -132,7 +162,7 @@ CASES = {
     "amount of zero": solve("write it like TiO2", formula="Na0"),
     "z of zero": solve("number of formula units in the cell, at least 1", "--z 0"),
     "z in words": solve("--z", "--z four"),
-    "z against the formula": solve("write --formula NaCl --z 4", "--z 2", formula="Na4Cl4"),
+    "z against the formula": solve("contradicts --z 2; write --formula NaCl --z", "--z 2", formula="Na4Cl4"),
     "size of zero": solve("give a positive size in Å", "--size 0"),
     "negative size": solve("give a positive size in Å", "--size=-10"),
     "size in words": solve("--size", "--size big"),
@@ -156,9 +186,14 @@ CASES = {
     "--set that is neither true nor false": solve("give true or false", "--set fit.keep_symmetry=perhaps"),
     "--set of an unknown choice": solve("choose from code, text", "--set powder.kernel=gauss"),
     # where results go
-    "--out is a file": Case("solve a.xy --formula NaCl --wavelength CuKa --out a.xy/b", "choose another --out", {"a.xy": XY}),
-    "--out holds something else": Case("solve a.xy --formula NaCl --wavelength CuKa --out full", "choose another --out",
-                                       {"a.xy": XY, "full/thesis.txt": "precious"}),
+    "--out is a file": Case(
+        "solve a.xy --formula NaCl --wavelength CuKa --out a.xy/b", "choose another --out", {"a.xy": XY}
+    ),
+    "--out holds something else": Case(
+        "solve a.xy --formula NaCl --wavelength CuKa --out full",
+        "choose another --out",
+        {"a.xy": XY, "full/thesis.txt": "precious"},
+    ),
     # structures
     "missing reference": solve("give a crystal structure", "--reference no.cif"),
     "missing structure": Case("compare good.cif no.cif", "give a crystal structure", {"good.cif": SALT}),
@@ -193,10 +228,12 @@ CASES = {
     "collection of another kind": library("give CIF files, folders", "a.xy", {"a.xy": XY}),
     "folder without CIF": library("give CIF files, folders", "folder", {"folder/a.xy": XY}),
     "table without its columns": library("material_id and cif", "a.csv", {"a.csv": "id,structure\n1,2\n"}),
-    "damaged table": library("check that the file is complete", "a.csv.gz", {"a.csv.gz": gzip.compress(b"material_id,cif\n" * 99)[:-9]}),
+    "damaged table": library(
+        "check that the file is complete", "a.csv.gz", {"a.csv.gz": gzip.compress(b"material_id,cif\n" * 99)[:-9]}
+    ),
     "no collection": library("xtal library --help", ""),
     "not a library": Case("library add a.cif --jobs 1 --library a.xy", "library", {"a.cif": SALT, "a.xy": XY}),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", CASES)

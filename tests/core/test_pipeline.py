@@ -76,6 +76,27 @@ def test_interruption_ranks_what_was_refined_and_keeps_the_rest_as_found(toy_too
     assert solution.ranked[1].candidate.structure.volume == pytest.approx(5.62**3 / 4)
 
 
+def test_interruption_before_anything_was_found_goes_through(toy_tools, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ToyGenerator, "generate", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        solve(salt_problem(), toy_tools())
+
+
+def test_interruption_of_a_second_generator_keeps_what_the_first_found(toy_tools, monkeypatch):
+    tools = toy_tools(generators=("toy", "toy-twin"), refiner=None)
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tools.generators["toy-twin"], "generate", interrupted)
+    solution = solve(salt_problem(), tools)
+    assert solution.interrupted
+    assert len(solution.ranked) == 2
+
+
 def test_a_generator_that_ignores_the_formula_is_a_plugin_error(toy_tools, monkeypatch):
     monkeypatch.setattr(ToyGenerator, "generate", lambda *_: [Candidate(rocksalt(5.0, "Li", "F"), "toy")])
     with pytest.raises(PluginError, match="plugin toy: proposed LiF for NaCl"):

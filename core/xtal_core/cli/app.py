@@ -108,6 +108,8 @@ def _commands() -> TyperGroup:
 
 def main(argv: list[str] | None = None) -> int:
     """Run `xtal` with the arguments `argv` (default: those of the process) and return its exit code."""
+    # spglib writes to standard error from C whenever it tries again with a smaller tolerance.
+    os.environ.setdefault("SPGLIB_WARNING", "OFF")
     arguments = list(sys.argv[1:] if argv is None else argv) or ["--help"]
     context: Any = None
     try:

@@ -22,7 +22,7 @@ from xtal_core.readers import read_pattern, read_structure
 from xtal_core.readers.patterns import AxisChoice
 from xtal_core.reference import score_against
 from xtal_core.registry import installed_registry
-from xtal_core.report import CrystalFile, crystal_file, report_folder, solution_table, write_report
+from xtal_core.report import CrystalFile, crystal_files, report_folder, solution_table, write_report
 from xtal_core.report.record import solution_record, to_json
 
 INTERRUPTED = 130
@@ -82,9 +82,9 @@ def solve(
         jobs=jobs or _available_cores(),
     )
     parsed, cell_content = _read_formula(formula, z)
-    assumptions = (
-        [f"{formula} was taken as the cell content: Z = {cell_content} of {parsed}"] if z != cell_content else []
-    )
+    remarks = []
+    if cell_content != z:
+        remarks.append(f"{formula} was taken as the cell content: Z = {cell_content} of {parsed}")
     truth = None if reference is None else read_structure(reference)
     problem = Problem(
         pattern=read_pattern(pattern, wavelength=wavelength, axis=axis),
@@ -99,10 +99,11 @@ def solve(
         tools = gather_tools(plan, registry)
         with progress_display(quiet=quiet or json) as progress:
             solution = solve_problem(problem, tools, progress)
-            solution = replace(solution, notes=(*assumptions, *solution.notes))
             if truth is not None:
                 solution = score_against(solution, truth, registry)
-            files = [crystal_file(ranked) for ranked in solution.ranked]
+            files = crystal_files(solution.ranked)
+        remarks += [f"{f.name} is in P1: symmetry would have changed the structure" for f in files if not f.symmetric]
+        solution = replace(solution, notes=(*remarks, *solution.notes))
         write_report(folder, solution, files)
     if json:
         sys.stdout.write(to_json(solution_record(solution, files)))
@@ -138,6 +139,9 @@ def _show(solution: Solution, files: list[CrystalFile], target: Path) -> None:
     console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
     if solution.ranked:
         console.print(solution_table(solution, files))
+        metrics = ", ".join(score.metric for score in solution.ranked[0].reference_scores)
+        if metrics:
+            console.print(f"{metrics}: against the reference")
     for note in (*solution.problem.pattern.notes, *solution.notes):
         console.print(f"note: {note}", markup=False)
     console.print(f"written to {target}", markup=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 
@@ -33,4 +34,6 @@ def parse_number(text: str) -> tuple[float, float] | None:
     number, decimals, bare_decimals, digits, exponent = match.groups()
     power = int(exponent or 0)
     places = len(decimals or bare_decimals or "")
-    return float(f"{number}e{power}"), float(f"{digits}e{power - places}") if digits else float("nan")
+    value = float(f"{number}e{power}")
+    uncertainty = float(f"{digits}e{power - places}") if digits else math.nan
+    return (value, uncertainty) if math.isfinite(value) else None

@@ -14,7 +14,10 @@ Role = Literal["axis", "intensity", "uncertainty", "background"]
 #: Names that are a two-theta axis, a Q axis, an intensity, …; each is matched against a whole column name.
 _TWO_THETA = r"(?:2|two)[\s_*.-]*(?:theta|θ|th).*|t_?theta.*|tth.*|angle\b.*|pos(?:ition)?\W*°?\s*2\s*th.*"
 _Q = r"\|?q\|?(?:[\s_,/(\[].*)?"
-_OTHER_AXIS = r"theta.*|θ.*|d|d[\s_-]*(?:spacing|\(|\[).*|tof.*|time[\s_-]*of[\s_-]*flight.*|energy.*|channel.*"
+_OTHER_AXIS = (
+    r"theta.*|θ.*|d|d[\s_-]*(?:spacing|\(|\[).*|tof.*|time[\s_-]*of[\s_-]*flight.*|energy.*|channel.*"
+    r"|r(?:[\s_]*[\[(].*)?"
+)
 _INTENSITY = (
     r"(?:i|int|inten|intensit(?:y|ies)|counts?|cps|yobs|iobs)(?:[\s_(\[].*)?|(?:i|y|int|intensity)[\s_-]*(?:obs|exp|meas).*"
     r"|obs(?:erved)?(?:[\s_-]+(?:intensity|counts))?|measured(?:[\s_-]+(?:intensity|counts))?"
@@ -99,7 +102,8 @@ def unit_of_q(text: str) -> Literal["nm⁻¹", "Å⁻¹"] | None:
 
 def _splits(line: str) -> list[list[str]]:
     """Return the ways in which a header line can be cut into column names, the most explicit first."""
-    bare = line.strip().lstrip("#!%;/'\"*").strip()
+    # "#L" is how SPEC marks the line of column names.
+    bare = re.sub(r"^#L\s", "", line.strip()).lstrip("#!%;/'\"*").strip()
     ways = [bare.split(separator) for separator in (";", "\t", ",") if separator in bare]
     ways += [re.split(r"\s{2,}", bare), bare.split()]
     return [[field.strip(" \t\"'") for field in way] for way in ways]

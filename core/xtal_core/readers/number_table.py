@@ -70,8 +70,6 @@ def parse_number_table(path: Path, text: str) -> NumberTable:
             elif not _COMMENT.match(line):
                 raise _not_numbers(path, number, line)
             continue
-        if not rows and n_header == 0:
-            _refuse_broken_start(path, header, len(row.values))
         if rows and len(row.values) != len(rows[0].values):
             problem = f"{len(row.values)} column(s), the lines before have {len(rows[0].values)}"
             raise PatternError(problem, "give as many on every line", path, number)
@@ -83,6 +81,7 @@ def parse_number_table(path: Path, text: str) -> NumberTable:
     if announced is not None and announced != len(rows):
         problem = f"the header announces {announced} points, {len(rows)} follow"
         raise PatternError(problem, "get the whole file, or correct the number", path, 4)
+    _refuse_broken_start(path, header[n_header:], rows)
     _refuse_unclear_commas(path, rows)
     return NumberTable(
         header=tuple(line for _, line in header),
@@ -103,7 +102,7 @@ def _fit2d_header(lines: Sequence[str]) -> tuple[int, int | None]:
 
 
 def _parse_row(number: int, line: str) -> _Row | None:
-    """Return the numbers on a line, or None when it is a comment or holds anything else."""
+    """Return the numbers on a line, or None when it is blank, a comment or holds anything else."""
     if _COMMENT.match(line) and not line.lstrip().startswith('"'):
         return None
     fields, comma_is_decimal = _fields(_TRAILING_COMMENT.sub("", line).strip())
@@ -115,6 +114,8 @@ def _parse_row(number: int, line: str) -> _Row | None:
             values.append(float(field))
         else:
             return None
+    if not values:
+        return None
     return _Row(
         line=number,
         values=values,
@@ -145,14 +146,20 @@ def _fields(line: str) -> tuple[list[str], bool]:
     return fields, comma_is_decimal
 
 
-def _refuse_broken_start(path: Path, header: Sequence[tuple[int, str]], n_columns: int) -> None:
-    """Refuse a line just before the first row that is a row with something wrong in it, not a header."""
-    if not header or _COMMENT.match(header[-1][1]):
-        return
-    number, line = header[-1]
-    fields, _ = _fields(line.strip())
-    if len(fields) == n_columns and _NUMBER.fullmatch(fields[0]) and re.search("[.,]", fields[0]):
-        raise _not_numbers(path, number, line)
+def _refuse_broken_start(path: Path, header: Sequence[tuple[int, str]], rows: Sequence[_Row]) -> None:
+    """Refuse header lines that are rows with something wrong in them.
+
+    These are single numbers, unless they are the number of rows, and a last line that starts like a row.
+    """
+    for number, line in header:
+        alone = _parse_row(number, line)
+        if alone is not None and alone.values != [len(rows)]:
+            raise _not_numbers(path, number, line)
+    if header and not _COMMENT.match(header[-1][1]):
+        number, line = header[-1]
+        fields, _ = _fields(line.strip())
+        if len(fields) == len(rows[0].values) and _NUMBER.fullmatch(fields[0]) and re.search("[.,]", fields[0]):
+            raise _not_numbers(path, number, line)
 
 
 def _refuse_unclear_commas(path: Path, rows: Sequence[_Row]) -> None:
@@ -171,4 +178,4 @@ def _refuse_unclear_commas(path: Path, rows: Sequence[_Row]) -> None:
 
 def _not_numbers(path: Path, number: int, line: str) -> PatternError:
     shown = line.strip() if len(line.strip()) <= 40 else f"{line.strip()[:40]}…"
-    return PatternError(f"'{shown}' is not a line of numbers", "remove or correct it", path, number)
+    return PatternError(f"'{shown}' is not a line of numbers in columns", "remove or correct it", path, number)

@@ -77,7 +77,9 @@ def parse_radiation(text: str) -> Radiation:
     if name not in EMISSION_LINES:
         if not text.strip():
             raise OptionError("the wavelength is empty", REMEDY)
-        raise OptionError(f"'{text.strip()}' is not a known radiation", f"{suggest(name, EMISSION_LINES)} Or {REMEDY}")
+        hint = suggest(name, EMISSION_LINES)
+        remedy = f"{hint} Or give a wavelength in Å such as 1.5406" if hint.startswith("did you mean") else REMEDY
+        raise OptionError(f"'{text.strip()}' is not a known radiation", remedy)
     return Radiation.from_line(name)
 
 
@@ -158,7 +160,7 @@ def _line_name(text: str) -> str:
     name = text.strip().lower()
     for pattern, replacement in _SPELLINGS:
         name = re.sub(pattern, replacement, name)
-    return re.sub(r"^([a-z])([a-z]?)k(?=[ab]|$)", lambda match: f"{match[1].upper()}{match[2]}K", name)
+    return re.sub(r"^([a-z])([a-z]?)k", lambda match: f"{match[1].upper()}{match[2]}K", name)
 
 
 def _wavelength(text: str, number: float, unit: str) -> float:

@@ -1,6 +1,6 @@
 """A solution as files and tables: ranked CIFs, a table, the pattern, a plot and the full record."""
 
-from xtal_core.report.crystal_file import CrystalFile, crystal_file
+from xtal_core.report.cif import CrystalFile, crystal_file, crystal_files
 from xtal_core.report.folder import report_folder
 from xtal_core.report.record import solution_record, to_json
 from xtal_core.report.table import solution_table
@@ -9,6 +9,7 @@ from xtal_core.report.writer import write_report
 __all__ = [
     "CrystalFile",
     "crystal_file",
+    "crystal_files",
     "report_folder",
     "solution_record",
     "solution_table",

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xtal_core.candidate import Fit, Solution
-from xtal_core.pattern import FloatArray
-from xtal_core.report.crystal_file import CrystalFile
+from xtal_core.pattern import FloatArray, Radiation
+from xtal_core.report.cif import CrystalFile
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,11 +49,12 @@ def write_plot(path: Path, solution: Solution, files: Sequence[CrystalFile]) -> 
     top.plot(x, pattern.intensity, style, color=OBSERVED, markersize=2.5, linewidth=0.7, label="observed", zorder=1)
     top.set(ylabel="intensity", xlim=(x[0], x[-1]))
     top.margins(y=0.04)
-    axes[-1].set_xlabel(f"2θ (°), λ = {pattern.radiation.wavelength:g} Å")
+    axes[-1].set_xlabel(f"2θ (°), {_wavelength(pattern.radiation)}")
     for ax in (top, axes[-1]):
         ax.spines[["top", "right"]].set_visible(False)
         ax.ticklabel_format(axis="y", scilimits=(-3, 4), useMathText=True)
-    top.legend(frameon=False, loc="upper right")
+    handles, labels = top.get_legend_handles_labels()
+    top.legend(handles[::-1], labels[::-1], frameon=False, loc="upper right")
     top.set_title(_title(solution), loc="left", fontsize=11)
     figure.savefig(path)
 
@@ -77,6 +78,12 @@ def _draw_fit(top: Axes, bottom: Axes, x: FloatArray, observed: FloatArray, fit:
     bottom.axhline(0, color=BACKGROUND, linewidth=0.6)
     bottom.plot(x, observed - fit.calculated, color=DIFFERENCE, linewidth=0.8)
     bottom.set(ylabel="difference")
+
+
+def _wavelength(radiation: Radiation) -> str:
+    """Return the radiation with the wavelength that 2θ refers to."""
+    wavelength = f"λ = {radiation.wavelength:.6g} Å"
+    return wavelength if radiation.name.endswith("Å") else f"{radiation.name}, {wavelength}"
 
 
 def _title(solution: Solution) -> str:

@@ -13,11 +13,11 @@ import numpy as np
 
 from xtal_core.candidate import RankedCandidate, Solution
 from xtal_core.problem import Problem
-from xtal_core.report.crystal_file import CrystalFile
+from xtal_core.report.cif import CrystalFile
 
 
 def solution_record(solution: Solution, files: Sequence[CrystalFile]) -> dict[str, Any]:
-    """Return everything about `solution`, whose candidates are written as `files`; see docs/output.md."""
+    """Return everything about `solution`, whose candidates are written as `files`; see docs/usage.md."""
     return {
         "problem": _problem_record(solution.problem),
         "candidates": [_candidate_record(r, f) for r, f in zip(solution.ranked, files, strict=True)],

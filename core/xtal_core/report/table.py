@@ -11,12 +11,15 @@ from rich.markup import escape
 from rich.table import Table
 
 from xtal_core.candidate import Solution
-from xtal_core.report.crystal_file import CrystalFile
+from xtal_core.report.cif import CrystalFile
 from xtal_core.report.record import cell_record
 
 
 def solution_table(solution: Solution, files: Sequence[CrystalFile]) -> Table:
-    """Return the candidates of `solution`, written as `files`, for the terminal."""
+    """Return the candidates of `solution`, written as `files`, for the terminal.
+
+    With a reference, a column a metric says how close each came to it.
+    """
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("rank", justify="right", no_wrap=True)
     table.add_column("R²wp", justify="right", no_wrap=True)
@@ -27,7 +30,7 @@ def solution_table(solution: Solution, files: Sequence[CrystalFile]) -> Table:
     table.add_column("same", justify="right")
     names = _reference_metrics(solution)
     for name in names:
-        table.add_column(f"{name}\nto reference", justify="right")
+        table.add_column(name, justify="right")
     for ranked, file in zip(solution.ranked, files, strict=True):
         cell = cell_record(file)
         scores = {score.metric: score.value for score in ranked.reference_scores}
@@ -87,7 +90,7 @@ def _reference_metrics(solution: Solution) -> list[str]:
 
 
 def _cell_text(cell: dict[str, float]) -> str:
-    """Return lengths and, where they are not 90°, angles."""
+    """Return lengths and, on a second line where they are not 90°, angles."""
     text = " ".join(f"{cell[name]:.3f}" for name in ("a", "b", "c"))
     angles = [cell[name] for name in ("alpha", "beta", "gamma")]
-    return text if np.allclose(angles, 90, atol=0.005) else text + " " + " ".join(f"{angle:.2f}" for angle in angles)
+    return text if np.allclose(angles, 90, atol=0.005) else text + "\n" + " ".join(f"{angle:.2f}" for angle in angles)

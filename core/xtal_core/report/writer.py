@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from xtal_core.candidate import Solution
-from xtal_core.report.crystal_file import CrystalFile
+from xtal_core.report.cif import CrystalFile
 from xtal_core.report.folder import RECORD
 from xtal_core.report.plot import write_plot
 from xtal_core.report.record import solution_record, to_json

@@ -47,6 +47,7 @@ READABLE = {
     "words before": ("a.csv", ["x,y", *rows(",")]),
     "a report before": ("a.csv", ["[Measurement conditions]", "Start position,10.0", "[Scan points]", *rows(",")]),
     "a title that starts with a number": ("a.xy", ["45.2 GPa, second loading", *rows()]),
+    "the number of points before": ("a.dat", ["sample 3", "12", *rows()]),
     "swapped columns with names": ("a.csv", ["Intensity,2Theta", *rows(",", x=COUNTS, y=TWO_THETA)]),
     "no extension": ("a", rows()),
     "fit2d": ("a.chi", ["12.5 25.0 raw.tif", " 2-Theta Angle (Degrees)", " Intensity", "     12", *rows()]),
@@ -246,9 +247,10 @@ def changed(index, text):
 
 #: name, lines, line of the message (None: none), words of the problem or remedy
 REFUSED = {
-    "not a number": ("a.xy", changed(4, "20.0 abc"), 5, "'20.0 abc' is not a line of numbers; remove or correct it"),
+    "not a number": ("a.xy", changed(4, "20.0 abc"), 5, "'20.0 abc' is not a line of numbers in columns; remove"),
     "not a number at the start": ("a.xy", changed(0, "10.0 abc"), 1, "not a line of numbers"),
     "not a number after comments": ("a.xy", ["#", "#", *changed(4, "20.0 --")], 7, "not a line of numbers"),
+    "a row of one number at the start": ("a.xy", ["7.5", *rows()], 1, "'7.5' is not a line of numbers in columns"),
     "words at the end": ("a.xy", [*rows(), "the end"], 13, "not a line of numbers"),
     "nan": ("a.xy", changed(4, "20.0 NaN"), 5, "not finite; remove the point"),
     "nan at the start": ("a.xy", changed(0, "NaN NaN"), 1, "not finite"),
@@ -265,6 +267,7 @@ REFUSED = {
     "theta": ("a.xy", ["theta intensity", *rows()], None, "the axis is 'theta'; convert it to 2θ"),
     "d spacing": ("a.csv", ["d (A),intensity", *rows(",")], None, "convert it to 2θ in degrees or Q"),
     "time of flight": ("a.csv", ["TOF,counts,sigma", *rows(",", extra=(SIGMA,))], None, "the axis is 'TOF'"),
+    "a pair distribution": ("a.gr", ["twotheta", "#L r($\\AA$)  G($\\AA^{-2}$)", *rows()], None, "the axis is 'r("),
     "radians": ("a.dat", ["# 2th_rad I", *rows()], None, "the axis is '2th_rad'"),
     "mixed decimal signs": ("a.txt", [*GERMAN[:6], *rows("\t")[6:]], 7, "mixed; write all numbers with"),
     "thousands separators": ("a.txt", [f"{i}\t1,{i}00" for i in range(10, 30)], 1, "thousands separator"),

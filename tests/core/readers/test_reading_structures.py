@@ -170,6 +170,12 @@ REFUSED = {
     "broken syntax": ("a.cif", f"{ROCK_SALT}\n0", "is not a valid CIF (Wrong number of values in loop"),
     "not CIF": ("a.cif", "10 20\n", "line 1: is not a valid CIF"),
     "POSCAR without elements": ("POSCAR", UNNAMED_POSCAR, "name the elements in the line above their numbers"),
+    "a cell in pm": (
+        "POSCAR",
+        POSCAR.replace("3.16", "3160.0").replace("0000 ", "0 "),
+        "give the lattice vectors in Å",
+    ),
+    "a flat cell": ("POSCAR", POSCAR.replace("3.16", "0.0016"), "give the lattice vectors in Å"),
     "truncated POSCAR": ("a.vasp", "\n".join(POSCAR.split("\n")[:4]), "is not a valid POSCAR"),
     "POSCAR of words": ("POSCAR", "to be\nor not\nto be", "is not a valid POSCAR"),
     "broken JSON": ("a.json", '{"lattice": ', "line 1: is not valid JSON"),

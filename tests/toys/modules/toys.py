@@ -34,11 +34,12 @@ class ToySimulator(Simulator):
 
     def simulate(self, cells, measurement, profiles):
         profiles = list(profiles) if len(profiles) == len(cells) else [profiles[0]] * len(cells)
-        return np.array([self._pattern(cells, i, measurement, p, 1.0) for i, p in enumerate(profiles)])
+        patterns = [self._pattern(cells, i, measurement, p, 1.0) for i, p in enumerate(profiles[: len(cells)])]
+        return np.array(patterns).reshape(-1, len(measurement.q))
 
     def scan_volume(self, cells, measurement, profile, factors):
         return np.array(
-            [[self._pattern(cells, i, measurement, profile, f) for f in row] for i, row in enumerate(factors)]
+            [[self._pattern(cells, i, measurement, profile, f) for f in factors] for i in range(len(cells))]
         )
 
     def _pattern(self, cells, index, measurement, profile, factor):
@@ -114,7 +115,7 @@ class ToyRefiner(Refiner):
         factors = np.linspace(0.94, 1.06, 13)
         measurement, profile = measurement_for(problem.pattern), Profile(gaussian_sigma=0.02)
         cells = CellBatch.from_structures([candidate.structure])
-        scan = workbench.simulator.scan_volume(cells, measurement, profile, factors[None])[0]
+        scan = workbench.simulator.scan_volume(cells, measurement, profile, factors)[0]
         fits = fit_scale_and_background(problem.pattern, resample(scan, measurement, problem.pattern.q))
         best = int(np.argmin(fits.residuals))
         structure = candidate.structure.copy()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -35,13 +36,19 @@ class CrystalFile:
     symmetric: bool
 
 
-def crystal_file(ranked: RankedCandidate) -> CrystalFile:
-    """Return the CIF of `ranked`, named after its rank."""
+def crystal_files(candidates: Sequence[RankedCandidate]) -> list[CrystalFile]:
+    """Return the CIFs of ranked candidates, named after their ranks so that they sort: 01.cif, 02.cif, …."""
+    digits = max(2, len(str(len(candidates))))
+    return [crystal_file(ranked, digits) for ranked in candidates]
+
+
+def crystal_file(ranked: RankedCandidate, digits: int = 2) -> CrystalFile:
+    """Return the CIF of `ranked`, named after its rank in at least so many digits."""
     from pymatgen.io.cif import CifWriter
 
     structure = ranked.candidate.structure.copy()
     structure.remove_oxidation_states()
-    name, header = f"{ranked.rank:02d}.cif", _header(ranked)
+    name, header = f"{ranked.rank:0{digits}d}.cif", _header(ranked)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pymatgen's remarks on its own CIFs
         if ranked.space_group[1] > 1:
@@ -66,7 +73,11 @@ def _same(structure: Structure, written: Structure) -> bool:
     """Tell whether both are the same crystal within what symmetrising may move."""
     from pymatgen.analysis.structure_matcher import StructureMatcher
 
-    return StructureMatcher(ltol=0.01, stol=0.02, angle_tol=0.5, scale=False).fit(structure, written)
+    # Supercells are compared instead of primitive cells, because pymatgen's reduction merges what is nearly the same.
+    matcher = StructureMatcher(
+        ltol=0.01, stol=0.02, angle_tol=0.5, scale=False, primitive_cell=False, attempt_supercell=True
+    )
+    return matcher.fit(structure, written)
 
 
 def _header(ranked: RankedCandidate) -> str:

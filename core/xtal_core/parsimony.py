@@ -1,0 +1,31 @@
+"""When a better fit is worth its parameters.
+
+A broad pattern holds few independent facts, and a structure of low symmetry can imitate nearly anything. Candidates
+are therefore compared by Schwarz's criterion (Ann. Stat. 6, 461 (1978)), n ln R + k ln n for k parameters fitted to n
+independent observations, here divided by n.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from xtal_core.pattern import Pattern
+from xtal_core.target import peak_width
+
+#: Even sharp patterns are not believed to hold more: texture, background and peak shapes err together over many points.
+MOST_OBSERVATIONS = 100
+
+#: R² that rounding, tabulated form factors and numerical peak shapes leave between two calculations of one structure.
+CALCULATION_FLOOR = 5e-7
+
+
+def independent_observations(pattern: Pattern) -> float:
+    """Return how many independent values `pattern` holds: its range in units of the standard deviation of its peaks."""
+    return float(np.clip((pattern.q[-1] - pattern.q[0]) / peak_width(pattern), 10, MOST_OBSERVATIONS))
+
+
+def penalised_residual(residual: float, n_parameters: float, observations: float) -> float:
+    """Return ln R² + k ln n / n, lower is better: the criterion for a fit of k parameters to n observations."""
+    return math.log(residual + CALCULATION_FLOOR) + n_parameters * math.log(observations) / observations
