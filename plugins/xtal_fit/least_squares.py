@@ -24,6 +24,9 @@ from xtal_fit.trial import ProfileParameter, Trial
 LARGEST_STRAIN = 0.03
 LARGEST_DISPLACEMENT = 0.25
 
+#: Å; how far each coordinate of an atom is expected to move from where a fit started.
+EXPECTED_DISPLACEMENT = 0.3
+
 #: A fit has converged when a step lowers the sum of squares by less than this fraction.
 CONVERGED = 1e-4
 
@@ -33,16 +36,22 @@ LARGEST_DAMPING = 1e4
 
 @dataclass(frozen=True, eq=False)
 class NormalEquations:
-    """Where a structure stands: scale, misfit and the linear problem that gives the next step.
+    """Where a structure stands: its misfit, the pull of expectations, and the linear problems that go with them.
 
-    `cost` is the sum of squared misfits plus the pull of expectations, both relative to the observed sum of squares.
+    `residual` is the sum of squared misfits relative to the observed sum of squares, `pull` the sum of squared
+    deviations from expectations in units of their uncertainties.
     """
 
-    scale: float
-    cost: float
     residual: float
     matrix: FloatArray
     gradient: FloatArray
+    pull: float
+    pull_matrix: FloatArray
+    pull_gradient: FloatArray
+
+    def cost(self, strength: float) -> float:
+        """Return the misfit with expectations weighing `strength`."""
+        return self.residual + strength * self.pull
 
 
 def fit(
@@ -51,14 +60,15 @@ def fit(
     trials: Sequence[Trial],
     parameters: Sequence[ProfileParameter],
     steps: int,
-    displacement_prior: float | None = None,
+    observations: float,
     *,
     jobs: int = 1,
 ) -> list[Trial]:
     """Return `trials` after at most `steps` accepted or rejected steps each.
 
-    `displacement_prior` in Å pulls displacements from the starting positions back to them; None leaves them alone.
-    `jobs` groups of trials are fitted at the same time.
+    Expectations (of profile parameters, and of atoms to stay near where they started) are weighed against a misfit of
+    unknown variance, n ln R² + Σ (deviation/uncertainty)² for n independent `observations`: they guide a poor fit and
+    do not bias a good one. `jobs` groups of trials are fitted at the same time.
     """
     # Large and small cells alternate, so that all groups take about as long.
     order = sorted(range(len(trials)), key=lambda i: -len(trials[i].numbers) * trials[i].active.shape[1])
@@ -66,11 +76,13 @@ def fit(
 
     def fit_group(group: list[int]) -> list[Trial]:
         chosen = [trials[i] for i in group]
-        return _fit_group(simulator, target, chosen, parameters, steps, displacement_prior)
+        return _fit_group(simulator, target, chosen, parameters, steps, observations)
 
     with ThreadPoolExecutor(max(jobs, 1)) as pool:
         fitted = list(pool.map(fit_group, groups))
-    by_index = {i: trial for group, done in zip(groups, fitted, strict=True) for i, trial in zip(group, done, strict=True)}
+    by_index = {
+        i: trial for group, done in zip(groups, fitted, strict=True) for i, trial in zip(group, done, strict=True)
+    }
     return [by_index[i] for i in range(len(trials))]
 
 
@@ -80,25 +92,25 @@ def _fit_group(
     trials: Sequence[Trial],
     parameters: Sequence[ProfileParameter],
     steps: int,
-    displacement_prior: float | None,
+    observations: float,
 ) -> list[Trial]:
     states = list(trials)
     starts = [trial.fractional for trial in trials]
-    equations = _linearise(simulator, target, states, starts, parameters, displacement_prior)
+    equations = _linearise(simulator, target, states, starts, parameters)
     damping = np.full(len(states), FIRST_DAMPING)
     running = [i for i in range(len(states)) if equations[i].matrix.shape[0]]
     for _ in range(steps):
         if not running:
             break
-        proposals = [_step(states[i], equations[i], damping[i], parameters) for i in running]
-        outcomes = _linearise(
-            simulator, target, proposals, [starts[i] for i in running], parameters, displacement_prior
-        )
+        strengths = {i: equations[i].residual / observations for i in running}
+        proposals = [_step(states[i], equations[i], strengths[i], damping[i], parameters) for i in running]
+        outcomes = _linearise(simulator, target, proposals, [starts[i] for i in running], parameters)
         still = []
         for i, proposal, outcome in zip(running, proposals, outcomes, strict=True):
-            gain = equations[i].cost - outcome.cost
+            before = equations[i].cost(strengths[i])
+            gain = before - outcome.cost(strengths[i])
             if gain > 0:
-                finished = gain < CONVERGED * equations[i].cost
+                finished = gain < CONVERGED * before
                 states[i], equations[i] = proposal, outcome
                 damping[i] = max(damping[i] / 5, 1e-9)
             else:
@@ -116,7 +128,6 @@ def _linearise(
     trials: Sequence[Trial],
     starts: Sequence[FloatArray],
     parameters: Sequence[ProfileParameter],
-    displacement_prior: float | None,
 ) -> list[NormalEquations]:
     """Return the normal equations of every trial; parameters are the structural ones, then the profile's."""
     directions = [trial.active for trial in trials]
@@ -148,8 +159,9 @@ def _linearise(
         matrix = jacobian.T @ jacobian / total
         gradient = jacobian.T @ misfit / total
         residual = float(misfit @ misfit) / total
-        pull = _add_expectations(matrix, gradient, trial, starts[row], parameters, displacement_prior)
-        equations.append(NormalEquations(scale, residual + pull, residual, matrix, gradient))
+        equations.append(
+            NormalEquations(residual, matrix, gradient, *_expectations(trial, starts[row], parameters, len(gradient)))
+        )
     return equations
 
 
@@ -160,47 +172,43 @@ def _chain(parameter: ProfileParameter, profile: Profile, target: Target) -> flo
     return profile.gaussian_sigma / max(np.hypot(profile.gaussian_sigma, target.smoothing), 1e-12)
 
 
-#: How strongly expectations pull: misfit, as a fraction of the observed sum of squares, of one uncertainty.
-EXPECTATION_STRENGTH = 1e-4
-
-
-def _add_expectations(
-    matrix: FloatArray,
-    gradient: FloatArray,
-    trial: Trial,
-    start: FloatArray,
-    parameters: Sequence[ProfileParameter],
-    displacement_prior: float | None,
-) -> float:
-    """Add expectations to the normal equations in place and return their cost."""
-    cost = 0.0
-    n_structural = matrix.shape[0] - len(parameters)
+def _expectations(
+    trial: Trial, start: FloatArray, parameters: Sequence[ProfileParameter], n_parameters: int
+) -> tuple[float, FloatArray, FloatArray]:
+    """Return the sum of squared deviations from expectations, its curvature and its downhill gradient."""
+    pull, matrix, gradient = 0.0, np.zeros((n_parameters, n_parameters)), np.zeros(n_parameters)
+    n_structural = n_parameters - len(parameters)
     for row, parameter in enumerate(parameters, start=n_structural):
         if parameter.expected is None:
             continue
         deviation = (getattr(trial.profile, parameter.name) - parameter.expected) / parameter.uncertainty
-        cost += EXPECTATION_STRENGTH * deviation**2
-        matrix[row, row] += EXPECTATION_STRENGTH / parameter.uncertainty**2
-        gradient[row] -= EXPECTATION_STRENGTH * deviation / parameter.uncertainty
-    if displacement_prior is not None and trial.displaced:
+        pull += deviation**2
+        matrix[row, row] = 1 / parameter.uncertainty**2
+        gradient[row] = -deviation / parameter.uncertainty
+    if trial.displaced and n_structural > trial.directions.n_strains:
         rows = slice(trial.directions.n_strains, n_structural)
-        metric = EXPECTATION_STRENGTH / displacement_prior**2
         moves = trial.directions.columns[6:, trial.directions.n_strains :].reshape(len(start), 3, -1)
-        cartesian = np.einsum("acd,ce->aed", moves, trial.lattice).reshape(3 * len(start), -1)
-        moved = ((trial.fractional - start) @ trial.lattice).ravel()
-        cost += metric * float(moved @ moved)
-        matrix[rows, rows] += metric * cartesian.T @ cartesian
-        gradient[rows] -= metric * cartesian.T @ moved
-    return cost
+        cartesian = np.einsum("acd,ce->aed", moves, trial.lattice).reshape(3 * len(start), -1) / EXPECTED_DISPLACEMENT
+        moved = ((trial.fractional - start) @ trial.lattice).ravel() / EXPECTED_DISPLACEMENT
+        pull += float(moved @ moved)
+        matrix[rows, rows] = cartesian.T @ cartesian
+        gradient[rows] = -(cartesian.T @ moved)
+    return pull, matrix, gradient
 
 
 def _step(
-    trial: Trial, equations: NormalEquations, damping: float, parameters: Sequence[ProfileParameter]
+    trial: Trial,
+    equations: NormalEquations,
+    strength: float,
+    damping: float,
+    parameters: Sequence[ProfileParameter],
 ) -> Trial:
     """Return the trial after one damped Gauss–Newton step within the allowed lengths and bounds."""
-    diagonal = np.diag(equations.matrix)
+    matrix = equations.matrix + strength * equations.pull_matrix
+    diagonal = np.diag(matrix)
     floor = 1e-9 * max(float(diagonal.max(initial=0.0)), 1e-30)
-    step = np.linalg.solve(equations.matrix + np.diag(damping * diagonal + floor), equations.gradient)
+    gradient = equations.gradient + strength * equations.pull_gradient
+    step = np.linalg.solve(matrix + np.diag(damping * diagonal + floor), gradient)
     n_structural = len(step) - len(parameters)
     n_strains = trial.directions.n_strains
     longest = max(

@@ -15,6 +15,7 @@ class FitOptions:
     keep: int = option(24, "candidates refined to convergence", bounds=(1, None))
     steps: int = option(30, "most steps of the last stage", bounds=(1, None))
     keep_symmetry: bool = option(True, "keep the space group of every candidate")
+    moved: int = option(12, "best candidates tried with elements exchanged and atoms displaced", bounds=(0, None))
     released: int = option(6, "best candidates that are also refined without symmetry", bounds=(0, None))
 
 

@@ -19,8 +19,8 @@ from xtal_core.pattern import Pattern
 from xtal_core.problem import Problem
 from xtal_core.target import Target, is_measured, make_target, peak_width, starting_profile
 from xtal_fit.least_squares import fit
+from xtal_fit.moves import exchanged, kicked, released, symmetrised
 from xtal_fit.plugin import FitOptions
-from xtal_fit.release import released, symmetrised
 from xtal_fit.symmetry import free_directions
 from xtal_fit.trial import ProfileParameter, Trial
 
@@ -34,11 +34,8 @@ MIDDLE_STEPS = 8
 #: Structures with more free parameters are only strained in the first stage.
 FEW_DIRECTIONS = 26
 
-#: R² of a noise-free pattern below which a symmetric candidate needs no further search.
-SOLVED = 3e-6
-
-#: Å; how far atoms are expected to move once the symmetry is given up.
-DISPLACEMENT_PRIOR = 0.5
+#: R² of a noise-free pattern, and number of free parameters, that need no further search.
+SOLVED = 3e-6, 25
 
 #: Share of the full penalty on parameters in the stages before the last.
 EARLY_PARSIMONY = 0.25
@@ -53,7 +50,8 @@ class FitRefiner(Refiner):
     1. On the smoothed pattern, for every candidate.
     2. The better ones, on a less smoothed pattern.
     3. The best `keep`, on the pattern as it is, with the profile.
-    4. The best of those once more without symmetry, and in the symmetry they then turn out to have.
+    4. Unless that solved it: the best of those with elements exchanged and atoms displaced.
+    5. Unless that solved it: the best without symmetry, then in the symmetry they turn out to have.
     """
 
     def __init__(self, options: FitOptions) -> None:
@@ -80,9 +78,14 @@ class FitRefiner(Refiner):
         trials = stages.middle(stages.best(trials, 2 * self.options.keep, EARLY_PARSIMONY))
         trials = stages.sharp(stages.best(trials, self.options.keep, EARLY_PARSIMONY), self.options.steps)
         trials = stages.best(trials, None)
-        if self.options.released and trials[0].residual > SOLVED:
-            free = released(stages.best(trials, self.options.released), workbench.random(1))
-            free = stages.best(stages.sharp(free, self.options.steps), self.options.released)
+        if self.options.moved and not stages.solved(trials):
+            start = stages.distinct(trials, self.options.moved)
+            moved = stages.middle([*exchanged(start), *kicked(start, workbench.random(1))])
+            moved = stages.sharp(stages.best(moved, self.options.keep, EARLY_PARSIMONY), self.options.steps)
+            trials = stages.best([*trials, *moved], None)
+        if self.options.released and not stages.solved(trials):
+            free = released(stages.distinct(trials, self.options.released), workbench.random(2))
+            free = stages.best(stages.sharp(free, self.options.steps), self.options.released, EARLY_PARSIMONY)
             trials = stages.best([*trials, *free, *stages.sharp(symmetrised(free), self.options.steps)], None)
         return stages.with_fits(trials)
 
@@ -115,18 +118,20 @@ class _Stages:
 
     def coarse(self, trials: Sequence[Trial]) -> list[Trial]:
         started = [replace(t, displaced=t.directions.n_directions <= FEW_DIRECTIONS) for t in trials]
-        return fit(self.simulator, self.target(COARSE_WIDTH), started, [], COARSE_STEPS, jobs=self.jobs)
+        return fit(
+            self.simulator, self.target(COARSE_WIDTH), started, [], COARSE_STEPS, self.observations, jobs=self.jobs
+        )
 
     def middle(self, trials: Sequence[Trial]) -> list[Trial]:
         native = self.native_width
         target = self.target(COARSE_WIDTH / 2 if native < COARSE_WIDTH / 2 else 0.0)
         width = ProfileParameter("gaussian_sigma", 0.1 * native, 3 * native)
         started = [replace(trial, displaced=True) for trial in trials]
-        return fit(self.simulator, target, started, [width], MIDDLE_STEPS, jobs=self.jobs)
+        return fit(self.simulator, target, started, [width], MIDDLE_STEPS, self.observations, jobs=self.jobs)
 
     def sharp(self, trials: Sequence[Trial], steps: int) -> list[Trial]:
         return fit(
-            self.simulator, self.target(0.0), trials, self.parameters(), steps, DISPLACEMENT_PRIOR, jobs=self.jobs
+            self.simulator, self.target(0.0), trials, self.parameters(), steps, self.observations, jobs=self.jobs
         )
 
     def parameters(self) -> list[ProfileParameter]:
@@ -161,6 +166,27 @@ class _Stages:
                 chosen.append(trial)
                 taken[kind] += 1
         return chosen[:n]
+
+    def solved(self, trials: Sequence[Trial]) -> bool:
+        """Return whether the best trial is so good, for its parameters, that no further search is needed."""
+        best = trials[0]
+        merit = penalised_residual(best.residual, best.directions.n_directions, self.observations)
+        return merit < penalised_residual(*SOLVED, self.observations)
+
+    def distinct(self, trials: Sequence[Trial], n: int) -> list[Trial]:
+        """Return the first `n` trials that differ in residual or volume."""
+        chosen: list[Trial] = []
+        for trial in trials:
+            volume = np.linalg.det(trial.lattice)
+            if not any(
+                abs(trial.residual / other.residual - 1) < 1e-2
+                and abs(volume / np.linalg.det(other.lattice) - 1) < 1e-3
+                for other in chosen
+            ):
+                chosen.append(trial)
+            if len(chosen) == n:
+                break
+        return chosen
 
     def with_fits(self, trials: Sequence[Trial]) -> list[Candidate]:
         """Return candidates with refined structures and their fit on the measured points."""

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import spglib
-from numpy.typing import NDArray
 
 from xtal_core.cells import IntArray
 from xtal_core.pattern import FloatArray
@@ -101,6 +100,14 @@ def _operations(lattice: FloatArray, fractional: FloatArray, numbers: IntArray, 
     return Operations(rotations, translations, permutations, int(dataset.number))
 
 
+def equivalent_atoms(lattice: FloatArray, fractional: FloatArray, numbers: IntArray) -> IntArray:
+    """Return (n_atoms,): for every atom the first of those that the space group makes equivalent to it."""
+    operations = _operations(lattice, fractional, numbers, SYMMETRY_TOLERANCE)
+    if operations is None:
+        return np.arange(len(numbers))
+    return operations.permutations.min(axis=0)
+
+
 def idealise(
     lattice: FloatArray, fractional: FloatArray, numbers: IntArray, tolerance: float
 ) -> tuple[FloatArray, FloatArray, int] | None:
@@ -111,8 +118,9 @@ def idealise(
     operations = _operations(lattice, fractional, numbers, tolerance)
     if operations is None:
         return None
-    metric = np.einsum("oij,jk,olk->il", operations.rotations.transpose(0, 2, 1), lattice @ lattice.T, operations.rotations.transpose(0, 2, 1))
-    metric = metric / len(operations.rotations)
+    # Rows of the lattice turn into R ᵀ L, whose metric must be that of L.
+    transposed = operations.rotations.transpose(0, 2, 1)
+    metric = (transposed @ (lattice @ lattice.T) @ operations.rotations).mean(0)
     # The symmetric strain that takes the old metric to the averaged one.
     inverse = np.linalg.inv(lattice)
     values, vectors = np.linalg.eigh(inverse @ metric @ inverse.T)

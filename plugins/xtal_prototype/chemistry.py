@@ -11,13 +11,15 @@ from xtal_core.errors import StructureError
 from xtal_core.pattern import FloatArray
 
 SUBSTITUTION_TABLE = "substitutions.npz"
+_HEAVIEST = 118
 
 
 def substitution_score(on_template: int, wanted: int) -> float:
     """Return how readily the element with atomic number `wanted` takes the sites of the element `on_template`.
 
     The natural logarithm of how much more often than by chance the two are found on the same sites of the same
-    structure type: 0 is chance, 2 is seven times as often. Keeping the element has a score too, about 2 to 5.
+    structure type: 0 is chance, 2 is seven times as often. Keeping an element scores as high as its best replacement,
+    or higher.
 
     Raises StructureError for an element that the table does not have.
     """
@@ -35,7 +37,7 @@ def substitution_scores() -> FloatArray:
     """Return `substitution_score` of all pairs as an array indexed by atomic numbers, NaN where nothing is known."""
     with as_file(files("xtal_prototype") / "data" / SUBSTITUTION_TABLE) as path, np.load(path) as table:
         numbers, scores = table["numbers"].astype(int), table["scores"].astype(float)
-    square = np.full((numbers.max() + 1, numbers.max() + 1), np.nan)
+    square = np.full((_HEAVIEST + 1, _HEAVIEST + 1), np.nan)
     square[np.ix_(numbers, numbers)] = scores
     square.flags.writeable = False
     return square

@@ -19,7 +19,7 @@ class PrototypeOptions:
     redistributed_members: int = option(
         2, "members screened of each structure type of another composition", bounds=(0, None)
     )
-    redistributions: int = option(4, "distributions of the elements tried on each of them", bounds=(1, None))
+    redistributions: int = option(6, "distributions of the elements tried on each of them", bounds=(1, None))
     screened: int = option(2000, "decorations screened altogether", bounds=(1, None))
     likeness_weight: float = option(0.01, "residual that one unit of chemical likeness outweighs", bounds=(0, None))
 

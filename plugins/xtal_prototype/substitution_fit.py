@@ -49,7 +49,11 @@ def fit_substitutions(
     single = pairs.sum(axis=1)
     chance = np.outer(single, single) / single.sum()
     prior = np.exp(_model(pairs, chance, _features(numbers, volumes)))
-    return numbers, np.log((pairs + _PRIOR_STRENGTH) / (chance + _PRIOR_STRENGTH / prior))
+    scores = np.log((pairs + _PRIOR_STRENGTH) / (chance + _PRIOR_STRENGTH / prior))
+    # A collection holds every compound once, so that slots repeat an element less often than its neighbours; to keep
+    # an element is never worse than to replace it.
+    np.fill_diagonal(scores, scores.max(axis=1))
+    return numbers, scores
 
 
 def write_substitutions(path: Path, numbers: list[int], scores: FloatArray) -> None:

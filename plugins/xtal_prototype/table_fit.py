@@ -9,6 +9,7 @@ StructureMatcher must match it with most of them.
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -47,8 +48,9 @@ FamilyKey = tuple[str, str, int, tuple[tuple[int, ...], ...]]
 
 @dataclass(frozen=True, eq=False)
 class Member:
-    """A structure that may help to make an entry."""
+    """A structure that may help to make an entry; `digest` identifies it."""
 
+    digest: bytes
     formula: str
     label: str
     cell: StandardCell
@@ -80,7 +82,7 @@ def fit_table(out: Path, tables: Iterable[Path], progress: Progress | None = Non
     """Write the prototype table of the structures in `tables` to `out`.
 
     An interrupted fit leaves finished families in a file beside `out`, ".partial" appended; the next call reads the
-    structures again, goes on from there and removes the file at the end.
+    structures again, takes over every family whose members are the same and removes the file at the end.
 
     Raises InputError for tables that cannot be read.
     """
@@ -89,13 +91,18 @@ def fit_table(out: Path, tables: Iterable[Path], progress: Progress | None = Non
     partial = out.with_name(out.name + ".partial")
     entries: list[PrototypeEntry] = []
     with closing(sqlite3.connect(partial)) as finished:
-        finished.execute("CREATE TABLE IF NOT EXISTS families (key TEXT PRIMARY KEY, entries BLOB NOT NULL)")
+        finished.execute(
+            "CREATE TABLE IF NOT EXISTS families (key TEXT PRIMARY KEY, digest BLOB NOT NULL, entries BLOB NOT NULL)"
+        )
         for key in progress.track(sorted(families), "structure types", len(families)):
-            row = finished.execute("SELECT entries FROM families WHERE key = ?", (repr(key),)).fetchone()
+            digest = _digest(families[key])
+            row = finished.execute(
+                "SELECT entries FROM families WHERE key = ? AND digest = ?", (repr(key), digest)
+            ).fetchone()
             if row is None:
+                row = (_pack(fit_family(families[key])),)
                 with finished:
-                    row = (_pack(fit_family(families[key])),)
-                    finished.execute("INSERT INTO families VALUES (?, ?)", (repr(key), *row))
+                    finished.execute("INSERT OR REPLACE INTO families VALUES (?, ?, ?)", (repr(key), digest, *row))
             entries += _unpack(row[0])
     with out.open("wb") as file:
         write_entries(file, sorted(entries, key=lambda entry: (entry.anonymous, -entry.n_members, entry.label)))
@@ -210,7 +217,11 @@ def match_rate(entry: PrototypeEntry, members: Sequence[Alignment]) -> float:
 
 def _read_member(raw: RawStructure) -> Member:
     cell = standardise(*parse_cell(raw.cif), precision=_SYMMETRY_PRECISION)
-    return Member(reduced_formula(cell), label_of_cell(cell), cell)
+    return Member(raw.digest, reduced_formula(cell), label_of_cell(cell), cell)
+
+
+def _digest(members: Iterable[Member]) -> bytes:
+    return hashlib.blake2b(b"".join(sorted(member.digest for member in members)), digest_size=16).digest()
 
 
 def _pack(entries: Sequence[PrototypeEntry]) -> bytes:

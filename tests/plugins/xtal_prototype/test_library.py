@@ -1,8 +1,10 @@
 import sqlite3
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from pymatgen.core import Structure
 
 from xtal_core.errors import InputError
 from xtal_prototype.library import Refusal, StructureLibrary, library_path
@@ -33,8 +35,6 @@ def test_a_template_comes_back_as_the_crystal_that_went_in(path, rutile):
     assert template.amounts == {22: 1, 8: 2}
     assert template.n_orbits == 2
     distances = np.sort(rutile.distance_matrix, axis=None)
-    from pymatgen.core import Structure
-
     again = Structure(template.lattice, template.numbers, template.fractional).distance_matrix
     assert np.sort(again, axis=None) == pytest.approx(distances, abs=1e-3)
 
@@ -71,9 +71,13 @@ def test_counts_and_listing(path):
         assert library.formula_units("A1B1") == [4]
 
 
-def test_thousands_of_templates_are_read_in_well_below_a_second(tmp_path, spinel):
-    from dataclasses import replace
+def test_templates_can_be_chosen_by_the_size_of_their_cell(path):
+    with StructureLibrary.open(path) as library:
+        assert [t.label for t in library.templates_of_size(6)] == ["AB2_tP6_136_a_f"]
+        assert library.templates_of_size(7) == []
 
+
+def test_thousands_of_templates_are_read_in_well_below_a_second(tmp_path, spinel):
     original = entry(spinel, "0")
     with StructureLibrary.open_for_adding(tmp_path / "library.sqlite") as library:
         library.add([replace(original, source=str(number)) for number in range(4000)])

@@ -1,0 +1,80 @@
+"""The structure library that a benchmark searches: made of `mp20/train` once, a given file, or none."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from data_sets import ROOT, data_file
+from xtal_core.cli.app import main as xtal
+from xtal_core.errors import InputError, XtalError
+from xtal_core.provenance import sha256
+
+TRAINING_SET = "mp20/train.csv.gz"
+
+
+@dataclass(frozen=True)
+class Library:
+    """What a benchmark searches besides what the package carries.
+
+    Attributes
+    ----------
+    name
+        As the results call it.
+    path
+        The library file; None when only the prototype table and AFLOW's prototypes are searched.
+    """
+
+    name: str
+    path: Path | None
+
+    @property
+    def settings(self) -> dict[str, dict[str, Any]]:
+        """The options that make the search use it and no other."""
+        return {"prototype": {"library": "" if self.path is None else str(self.path)}}
+
+    @property
+    def sha256(self) -> str | None:
+        """The hash of the file, if there is one."""
+        return None if self.path is None else sha256(self.path)
+
+
+def find_library(choice: str, work: Path, jobs: int) -> Library:
+    """Return the library that `choice` names: "train", "table" (none at all) or a library file.
+
+    "train" is made by `xtal library add` in `work` by `jobs` processes, which takes some minutes, unless it is there.
+    """
+    if choice == "table":
+        return Library("none", None)
+    if choice == "train":
+        return Library("mp20/train", _training_library(work, jobs))
+    path = Path(choice).resolve()
+    if not path.is_file():
+        raise InputError("there is no such library", "give train, table or a file made by xtal library add", path)
+    return Library(path.name, path)
+
+
+def digest_of_files(folders: list[Path], pattern: str = "*") -> str:
+    """Return a hash of the names and contents of the files in `folders`, at any depth, whose names match `pattern`."""
+    digest = hashlib.sha256()
+    for folder in folders:
+        for path in sorted(folder.rglob(pattern)):
+            if path.is_file() and "__pycache__" not in path.parts:
+                digest.update(f"{path.relative_to(folder)} {sha256(path)}\n".encode())
+    return digest.hexdigest()
+
+
+def _training_library(work: Path, jobs: int) -> Path:
+    """Return the library of the training set as the present program makes it."""
+    table = data_file(TRAINING_SET)
+    # Labels and standard cells in a library are this plugin's work: another version makes another library.
+    made_of = f"{sha256(table)} {digest_of_files([ROOT / 'plugins' / 'xtal_prototype'], '*.py')}"
+    path = work / "library" / f"mp20_train-{hashlib.sha256(made_of.encode()).hexdigest()[:12]}.sqlite"
+    if not path.is_file():
+        draft = path.with_suffix(".part")
+        if xtal(["library", "add", str(table), "--library", str(draft), "--jobs", str(jobs)]) != 0:
+            raise XtalError(f"the library of {TRAINING_SET} could not be made")
+        draft.replace(path)
+    return path

@@ -1,0 +1,89 @@
+"""Moves that take a refined structure out of a minimum that is not the right one.
+
+A candidate may have the right atoms in the wrong places (`kicked`), the elements exchanged between its sites
+(`exchanged`), or be a differently distorted relative of the right structure: refined without symmetry (`released`) and
+then symmetrised at several tolerances it shows the space group it really has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from xtal_fit.symmetry import equivalent_atoms, free_directions, idealise
+from xtal_fit.trial import Trial
+
+#: Å; how far symmetric kicks move atoms.
+KICKS = (0.15, 0.4, 0.4)
+
+#: Å; random displacements that take a structure off its symmetric positions, where gradients vanish.
+PERTURBATIONS = (0.05, 0.25)
+
+#: Å; tolerances at which the space group of a freely refined structure is looked for.
+TOLERANCES = (0.03, 0.1, 0.2, 0.35)
+
+#: No more than this many exchanges are tried for one structure.
+MOST_EXCHANGES = 12
+
+
+def kicked(trials: Sequence[Trial], random: np.random.Generator) -> list[Trial]:
+    """Return the trials displaced at random along the directions that keep their symmetry, once for every kick."""
+    moved = []
+    for trial in trials:
+        n_shifts = trial.directions.n_directions - trial.directions.n_strains
+        if not n_shifts:
+            continue
+        for size in KICKS:
+            step = np.zeros(trial.directions.n_directions)
+            step[trial.directions.n_strains :] = random.normal(size=n_shifts) * size
+            moved.append(replace(trial, displaced=True, residual=np.inf).stepped(step, trial.profile))
+    return moved
+
+
+def exchanged(trials: Sequence[Trial]) -> list[Trial]:
+    """Return the trials with the elements of two sets of equivalent atoms, equal in number, exchanged."""
+    moved = []
+    for trial in trials:
+        orbits = equivalent_atoms(trial.lattice, trial.fractional, trial.numbers)
+        labels, sizes = np.unique(orbits, return_counts=True)
+        pairs = [
+            (first, second)
+            for i, first in enumerate(labels)
+            for j, second in enumerate(labels[:i])
+            if sizes[i] == sizes[j] and trial.numbers[first] != trial.numbers[second]
+        ]
+        for first, second in pairs[:MOST_EXCHANGES]:
+            numbers = trial.numbers.copy()
+            numbers[orbits == first] = trial.numbers[second]
+            numbers[orbits == second] = trial.numbers[first]
+            moved.append(replace(trial, numbers=numbers, residual=np.inf))
+    return moved
+
+
+def released(trials: Sequence[Trial], random: np.random.Generator) -> list[Trial]:
+    """Return the trials in P1, each once for every perturbation."""
+    free = []
+    for trial in trials:
+        for size in PERTURBATIONS:
+            shifts = random.normal(size=trial.fractional.shape) * size / np.sqrt(3)
+            moved = replace(trial, fractional=trial.fractional + shifts @ np.linalg.inv(trial.lattice))
+            free.append(moved.released())
+    return free
+
+
+def symmetrised(trials: Sequence[Trial]) -> list[Trial]:
+    """Return every higher symmetry that the trials come close to, as trials that keep it."""
+    found = []
+    for trial in trials:
+        seen = {1}
+        for tolerance in TOLERANCES:
+            ideal = idealise(trial.lattice, trial.fractional, trial.numbers, tolerance)
+            if ideal is None or ideal[2] in seen:
+                continue
+            lattice, fractional, space_group = ideal
+            seen.add(space_group)
+            directions = free_directions(lattice, fractional, trial.numbers)
+            found.append(replace(trial, lattice=lattice, fractional=fractional, directions=directions, residual=np.inf))
+    return found
