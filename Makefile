@@ -3,14 +3,14 @@
 
 PYTHON ?= python3
 DEMO_PATTERN ?= examples/anatase.xy
-DEMO_OPTIONS ?= --formula TiO2 --wavelength CuKa
+DEMO_OPTIONS ?= --formula TiO2
 PYTEST_OPTIONS ?=
 BENCHMARK_OPTIONS ?=
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
-# Each is the script benchmarks/NAME.py (hyphens are underscores there), which writes its results to docs/benchmarks/.
-BENCHMARKS := simulator test200 new-prototypes xred
+# Each runs a script of benchmarks/, which writes its results to docs/benchmarks/ (BENCHMARK_OPTIONS=--help explains it).
+BENCHMARKS := simulator solve-10 solve-100 solve-new-prototypes solve-table solve-xred
 BENCHMARK_TARGETS := $(addprefix bench-,$(BENCHMARKS))
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -47,8 +47,15 @@ docs: $(INSTALLED) ## write the option reference and check the links
 
 bench: $(BENCHMARK_TARGETS) ## run the benchmarks, writing docs/benchmarks/
 
-$(BENCHMARK_TARGETS): bench-%: $(INSTALLED)
-	$(BIN)/python benchmarks/$(subst -,_,$*).py $(BENCHMARK_OPTIONS)
+bench-simulator: SCRIPT = simulator.py
+bench-solve-10: SCRIPT = solve_simulated.py test_200 --size 10
+bench-solve-100: SCRIPT = solve_simulated.py test_200 --size 100
+bench-solve-new-prototypes: SCRIPT = solve_simulated.py test_new_prototypes_100 --size 10
+bench-solve-table: SCRIPT = solve_simulated.py test_200 --size 10 --library table
+bench-solve-xred: SCRIPT = solve_measured.py --set xred
+
+$(BENCHMARK_TARGETS): $(INSTALLED)
+	$(BIN)/python benchmarks/$(SCRIPT) $(BENCHMARK_OPTIONS)
 
 pins: ## renew constraints.txt from pyproject.toml (needs uv; PINS=--upgrade takes the newest versions)
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --quiet $(PINS) \

@@ -10,13 +10,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from xtal_core.errors import InputError
+from xtal_core.errors import InputError, XtalError
 from xtal_core.pipeline import solve
 from xtal_core.plan import Plan, Tools, gather_tools
 from xtal_core.problem import Formula, Problem
@@ -167,6 +168,7 @@ def solve_cases(
     """Return {name: outcome} of all `cases`, solving those that `run` does not hold yet.
 
     `workers` processes of one thread each share them. After an interruption, what was finished is kept.
+    Raises XtalError when a worker is killed.
     """
     outcomes = {case.name: outcome for case in cases if (outcome := run.outcome(case.name)) is not None}
     waiting = [case for case in cases if case.name not in outcomes]
@@ -186,6 +188,10 @@ def solve_cases(
                 finished()
                 if outcome.failure is not None:
                     print(f"{outcome.name}: {outcome.failure}", file=sys.stderr)
+    except BrokenProcessPool:
+        raise XtalError(
+            "a worker process was killed, perhaps for memory; the same command goes on from there"
+        ) from None
     finally:
         pool.shutdown(cancel_futures=True)
     return outcomes

@@ -63,7 +63,7 @@ def judge(materials: Sequence[Material], solutions: Path, jobs: int) -> Verdict:
 def split_by_prototype(
     rows: Iterable[Mapping[str, Any]], materials: Iterable[Material]
 ) -> dict[str, list[Mapping[str, Any]]]:
-    """Return the judge's rows in two groups, "yes" and "no": does the structure type occur in `mp20/train`?
+    """Return the judge's rows by whether their structure type occurs in `mp20/train`: "yes" and "no".
 
     Groups without a row are left out, and rows of materials of which the table does not say.
     """

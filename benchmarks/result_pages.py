@@ -11,6 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from data_sets import ROOT
+
+#: Where results are published.
+RESULTS = ROOT / "docs" / "benchmarks"
+
 INDEX = """\
 # Benchmarks
 
@@ -58,59 +63,28 @@ def time_text(times: Mapping[str, float]) -> str:
     """Return `summarise_times` in words."""
     n = times["run_structures"]
     workers = f"{times['workers']} worker process{'es' if times['workers'] > 1 else ''}"
-    return (
-        f"{workers} of one thread each, on a machine of {times['cores_of_the_machine']} cores: "
+    # A run that was killed, rather than interrupted, leaves its solutions but not how long it lasted.
+    throughput = (
         f"{times['run_seconds']:.0f} s of wall-clock time for {n} structures, "
-        f"**{times['run_seconds'] / n:.1f} s a structure**. One structure took {times['seconds_mean']:.1f} s in its "
-        f"worker (mean; median {times['seconds_median']:.1f} s, 95th percentile "
-        f"{times['seconds_95th_percentile']:.1f} s) and {times['cpu_seconds_mean']:.1f} s of processor time.\n"
+        f"**{times['run_seconds'] / n:.1f} s a structure**"
+        if n
+        else "the wall-clock time of the run was lost"
     )
-
-
-def making_text(making: Mapping[str, Any]) -> str:
-    """Return how a result was made (see `describe_making`) as a list."""
-    packages = ", ".join(f"{name} {version}" for name, version in making["packages"].items())
-    plugins = "; ".join(
-        f"{plugin['name']} ({', '.join(f'{k} {v}' for k, v in plugin['options'].items()) or 'no options'})"
-        for plugin in making["plugins"]
-    )
-    library = making["library"]
-    searched = f"{library['name']} (SHA-256 {library['sha256'][:12]}…)" if library["sha256"] else library["name"]
     return (
-        f"- Command: `{making['command']}`\n"
-        f"- Structure library: {searched}, besides the prototype table and AFLOW's prototypes\n"
-        f"- xtal {making['xtal']} (SHA-256 of its sources {making['sources'][:12]}…), {packages}\n"
-        f"- Plugins: {plugins}\n"
-        f"- Seed: {making['seed']}\n"
+        f"{workers} of one thread each, on a machine of {times['cores_of_the_machine']} cores: {throughput}. "
+        f"One structure took {times['seconds_mean']:.1f} s in its worker (mean; median "
+        f"{times['seconds_median']:.1f} s, 95th percentile {times['seconds_95th_percentile']:.1f} s) and "
+        f"{times['cpu_seconds_mean']:.1f} s of processor time.\n"
     )
-
-
-def describe_making(command: str, library: Mapping[str, Any], sources: str, result: Mapping[str, Any]) -> dict[str, Any]:
-    """Return how a result was made, from the provenance of one of its solutions (`result`, as in result.json).
-
-    Options that name files are left out: `library` says which one was used.
-    """
-    record = result["provenance"]
-    return {
-        "command": command,
-        "library": dict(library),
-        "xtal": record["xtal"],
-        "sources": sources,
-        "packages": {"python": record["python"], **record["packages"]},
-        "plugins": [
-            {"name": tool["name"], "options": {k: v for k, v in tool["options"].items() if k != "library"}}
-            for tool in record["plugins"]
-        ],
-        "seed": record["seed"],
-    }
 
 
 def write_result(folder: Path, name: str, page: str, record: Mapping[str, Any]) -> None:
-    """Write `page` and `record` to NAME.md and NAME.json in `folder`, and renew its index."""
+    """Write `page` and `record` to NAME.md and NAME.json in `folder`, and renew the index of published pages."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.md").write_text(page, encoding="utf-8")
     (folder / f"{name}.json").write_text(_json_text(record), encoding="utf-8")
-    write_index(folder)
+    if folder.resolve() == RESULTS:
+        write_index(folder)
 
 
 def write_index(folder: Path) -> None:

@@ -33,7 +33,7 @@ class Library:
     @property
     def settings(self) -> dict[str, dict[str, Any]]:
         """The options that make the search use it and no other."""
-        return {"prototype": {"library": "" if self.path is None else str(self.path)}}
+        return {"prototype": {"use_library": False} if self.path is None else {"library": str(self.path)}}
 
     @property
     def sha256(self) -> str | None:

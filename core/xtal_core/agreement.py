@@ -14,10 +14,8 @@ from xtal_core.errors import PatternError
 from xtal_core.interfaces import Simulator
 from xtal_core.measurement import Measurement, Profile
 from xtal_core.pattern import FloatArray, Pattern
+from xtal_core.pattern_features import background_terms
 from xtal_core.problem import Problem
-
-#: Terms of the Chebyshev background of a pattern that does not bring its own.
-BACKGROUND_TERMS = 6
 
 #: Gaussian widths in Å⁻¹ tried for a candidate that nobody refined: from a good diffractometer to a few nanometres.
 TRIAL_WIDTHS = (0.004, 0.008, 0.016, 0.032, 0.064, 0.09)
@@ -60,10 +58,10 @@ def resample(values: FloatArray, measurement: Measurement, q: FloatArray, axis: 
     return np.moveaxis(np.asarray(result), -1, axis)
 
 
-def background_basis(pattern: Pattern, terms: int = BACKGROUND_TERMS) -> FloatArray:
-    """Return the (n_points, terms) Chebyshev polynomials over the range of `pattern`."""
-    x = 2 * (pattern.q - pattern.q[0]) / (pattern.q[-1] - pattern.q[0]) - 1
-    return chebyshev.chebvander(x, terms - 1)
+def background_basis(q: FloatArray, terms: int) -> FloatArray:
+    """Return the (n_points, terms) Chebyshev polynomials over the range of the axis `q` (n_points,)."""
+    x = 2 * (q - q[0]) / (q[-1] - q[0]) - 1
+    return chebyshev.chebvander(x, terms - 1) if terms else np.empty((len(q), 0))
 
 
 def r2wp(observed: FloatArray, calculated: FloatArray, background: FloatArray, weights: FloatArray) -> FloatArray:
@@ -96,18 +94,18 @@ class LinearFit:
     n_parameters: int
 
 
-def fit_scale_and_background(pattern: Pattern, simulated: FloatArray, terms: int = BACKGROUND_TERMS) -> LinearFit:
+def fit_scale_and_background(pattern: Pattern, simulated: FloatArray) -> LinearFit:
     """Fit scale ≥ 0 and background of each of the (n_patterns, n_points) `simulated` by linear least squares.
 
-    The background is the one stored with the pattern, else a Chebyshev polynomial of `terms` terms.
+    The background is the one stored with the pattern, else a Chebyshev polynomial of as many terms as
+    `background_terms` thinks right.
     Raises PatternError for a pattern that holds nothing but background.
     """
     root = np.sqrt(point_weights(pattern))
     observed, columns = root * pattern.intensity, root * simulated
-    if pattern.background is not None:
-        basis, fixed, terms = np.empty((len(pattern), 0)), pattern.background, 0
-    else:
-        basis, fixed = background_basis(pattern, terms), np.zeros(len(pattern))
+    terms = background_terms(pattern)
+    basis = background_basis(pattern.q, terms)
+    fixed = np.zeros(len(pattern)) if pattern.background is None else pattern.background
     orthonormal, triangle = np.linalg.qr(root[:, None] * basis)
     # Projecting the background out of both sides leaves one unknown a pattern, its scale.
     rest = observed - root * fixed

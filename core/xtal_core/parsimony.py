@@ -12,10 +12,10 @@ import math
 import numpy as np
 
 from xtal_core.pattern import Pattern
-from xtal_core.target import peak_width
+from xtal_core.pattern_features import peak_width
 
 #: Even sharp patterns are not believed to hold more: texture, background and peak shapes err together over many points.
-MOST_OBSERVATIONS = 100
+MOST_OBSERVATIONS = 40
 
 #: R² that rounding, tabulated form factors and numerical peak shapes leave between two calculations of one structure.
 CALCULATION_FLOOR = 5e-7

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,6 +10,7 @@ import numpy as np
 from xtal_core.candidate import Candidate, RankedCandidate
 from xtal_core.errors import StructureError, fault_of
 from xtal_core.interfaces import SimilarityMetric
+from xtal_core.parsimony import penalised_residual
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -26,22 +26,23 @@ class Ranking(NamedTuple):
     notes: tuple[str, ...]
 
 
-def merit(candidate: Candidate) -> float:
-    """Return what candidates are sorted by, lower is better: log₁₀ of R²wp, which must have been calculated.
+def merit(candidate: Candidate, observations: float) -> float:
+    """Return what candidates are sorted by, lower is better: the logarithm of R²wp with a penalty on parameters.
 
-    Residuals below 1e-12 are rounding errors and count as equal.
+    The candidate must have its fit; see `penalised_residual` for `observations`.
     """
     assert candidate.fit is not None
-    return math.log10(max(candidate.fit.residual, 1e-12))
+    return penalised_residual(candidate.fit.residual, candidate.fit.n_parameters, observations)
 
 
-def rank(candidates: Sequence[Candidate], metric: SimilarityMetric, limit: int) -> Ranking:
+def rank(candidates: Sequence[Candidate], metric: SimilarityMetric, limit: int, observations: float) -> Ranking:
     """Return at most `limit` distinct candidates, best first, those that `metric` calls the same structure merged.
 
     Going down the list in order of merit, a candidate is either the same as a better one, and counted as its
-    duplicate, or kept; it ends when `limit` are kept. A structure that the metric refuses is kept and noted.
+    duplicate, or kept; it ends when `limit` are kept. A structure that the
+    metric refuses is kept and noted. `observations` is how many independent values the pattern holds.
     """
-    merits = [merit(candidate) for candidate in candidates]
+    merits = [merit(candidate, observations) for candidate in candidates]
     kept: list[int] = []
     comparable: list[tuple[int, Any]] = []  # place in `kept` and features
     duplicates: list[int] = []

@@ -27,6 +27,9 @@ LARGEST_DISPLACEMENT = 0.25
 #: Å; how far each coordinate of an atom is expected to move from where a fit started.
 EXPECTED_DISPLACEMENT = 0.3
 
+#: Atomic number from which X-rays see an atom well; lighter ones are expected to stay nearer to where they started.
+WELL_SEEN = 8
+
 #: A fit has converged when a step lowers the sum of squares by less than this fraction.
 CONVERGED = 1e-4
 
@@ -188,8 +191,9 @@ def _expectations(
     if trial.displaced and n_structural > trial.directions.n_strains:
         rows = slice(trial.directions.n_strains, n_structural)
         moves = trial.directions.columns[6:, trial.directions.n_strains :].reshape(len(start), 3, -1)
-        cartesian = np.einsum("acd,ce->aed", moves, trial.lattice).reshape(3 * len(start), -1) / EXPECTED_DISPLACEMENT
-        moved = ((trial.fractional - start) @ trial.lattice).ravel() / EXPECTED_DISPLACEMENT
+        per_expected = 1 / (EXPECTED_DISPLACEMENT * np.minimum(trial.numbers / WELL_SEEN, 1))
+        cartesian = np.einsum("acd,ce,a->aed", moves, trial.lattice, per_expected).reshape(3 * len(start), -1)
+        moved = ((trial.fractional - start) @ trial.lattice * per_expected[:, None]).ravel()
         pull += float(moved @ moved)
         matrix[rows, rows] = cartesian.T @ cartesian
         gradient[rows] = -(cartesian.T @ moved)

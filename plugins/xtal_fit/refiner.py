@@ -16,8 +16,9 @@ from xtal_core.interfaces import DifferentiableSimulator, Refiner, Workbench
 from xtal_core.measurement import Profile
 from xtal_core.parsimony import independent_observations, penalised_residual
 from xtal_core.pattern import Pattern
+from xtal_core.pattern_features import is_measured, peak_width
 from xtal_core.problem import Problem
-from xtal_core.target import Target, is_measured, make_target, peak_width, starting_profile
+from xtal_core.target import Target, make_target, starting_profile
 from xtal_fit.least_squares import fit
 from xtal_fit.moves import exchanged, kicked, released, symmetrised
 from xtal_fit.plugin import FitOptions
@@ -34,8 +35,20 @@ MIDDLE_STEPS = 8
 #: Structures with more free parameters are only strained in the first stage.
 FEW_DIRECTIONS = 26
 
-#: R² of a noise-free pattern, and number of free parameters, that need no further search.
+#: R², and number of free parameters, that need no further search: of a calculated pattern, and of a measured one,
+#: whose texture, background and peak shapes are never described perfectly.
 SOLVED = 3e-6, 25
+SOLVED_MEASURED = 0.1, 10
+
+#: Å⁻¹; sharper peaks are smoothed to this width until the last stage, which only the best candidates reach.
+SEARCH_WIDTH = 0.02
+
+#: Candidates refined, and steps made, at the full resolution of a sharp pattern.
+FINAL_KEEP = 12
+FINAL_STEPS = 12
+
+#: Candidates that decide whether the sample has reflections beyond the last point.
+EDGE_TRIALS = 8
 
 #: Share of the full penalty on parameters in the stages before the last.
 EARLY_PARSIMONY = 0.25
@@ -71,10 +84,12 @@ class FitRefiner(Refiner):
             workbench.jobs,
             native_width=peak_width(pattern),
             observations=independent_observations(pattern),
+            edge=float(pattern.q[-1]),
         )
         profile = starting_profile(problem.pattern, problem.crystallite_size)
         trials = [self._trial(index, candidate, profile) for index, candidate in enumerate(candidates)]
         trials = stages.coarse(trials)
+        stages = stages.with_edge(stages.best(trials, EDGE_TRIALS, EARLY_PARSIMONY))
         trials = stages.middle(stages.best(trials, 2 * self.options.keep, EARLY_PARSIMONY))
         trials = stages.sharp(stages.best(trials, self.options.keep, EARLY_PARSIMONY), self.options.steps)
         trials = stages.best(trials, None)
@@ -87,7 +102,9 @@ class FitRefiner(Refiner):
             free = released(stages.distinct(trials, self.options.released), workbench.random(2))
             free = stages.best(stages.sharp(free, self.options.steps), self.options.released, EARLY_PARSIMONY)
             trials = stages.best([*trials, *free, *stages.sharp(symmetrised(free), self.options.steps)], None)
-        return stages.with_fits(trials)
+        refined = stages.with_fits(stages.final(trials))
+        workbench.finished(refined)
+        return refined
 
     def _trial(self, index: int, candidate: Candidate, profile: Profile) -> Trial:
         structure = candidate.structure
@@ -107,14 +124,31 @@ class _Stages:
     jobs: int
     native_width: float
     observations: float
+    edge: float | None
 
     @property
     def pattern(self) -> Pattern:
         return self.problem.pattern
 
     def target(self, smoothing: float) -> Target:
-        edge = float(self.pattern.q[-1])
-        return make_target(self.pattern, smoothing, self.native_width, reflections_to=edge)
+        return make_target(self.pattern, smoothing, self.native_width, reflections_to=self.edge)
+
+    def with_edge(self, trials: Sequence[Trial]) -> _Stages:
+        """Return the stages with reflections beyond the last point, or without, whichever describes `trials` better.
+
+        A sample has such reflections, and broad ones reach into the pattern; calculated patterns often lack them.
+        """
+        beyond = replace(self, edge=None)
+        residuals = [
+            min(trial.residual for trial in fit(self.simulator, stages.target(0.0), trials, [], 0, self.observations))
+            for stages in (self, beyond)
+        ]
+        return self if residuals[0] <= residuals[1] else beyond
+
+    @property
+    def search_smoothing(self) -> float:
+        """Å⁻¹: what takes the peaks to `SEARCH_WIDTH`, if they are sharper."""
+        return float(np.sqrt(max(SEARCH_WIDTH**2 - self.native_width**2, 0.0)))
 
     def coarse(self, trials: Sequence[Trial]) -> list[Trial]:
         started = [replace(t, displaced=t.directions.n_directions <= FEW_DIRECTIONS) for t in trials]
@@ -131,7 +165,23 @@ class _Stages:
 
     def sharp(self, trials: Sequence[Trial], steps: int) -> list[Trial]:
         return fit(
-            self.simulator, self.target(0.0), trials, self.parameters(), steps, self.observations, jobs=self.jobs
+            self.simulator,
+            self.target(self.search_smoothing),
+            trials,
+            self.parameters(),
+            steps,
+            self.observations,
+            jobs=self.jobs,
+        )
+
+    def final(self, trials: Sequence[Trial]) -> list[Trial]:
+        """Return the best trials at full resolution, those of a pattern with broad peaks as they are."""
+        if self.native_width >= SEARCH_WIDTH:
+            return self.best(trials, None)
+        chosen = self.best(self.distinct(trials, 2 * FINAL_KEEP), FINAL_KEEP)
+        target = self.target(0.0)
+        return self.best(
+            fit(self.simulator, target, chosen, self.parameters(), FINAL_STEPS, self.observations, jobs=self.jobs), None
         )
 
     def parameters(self) -> list[ProfileParameter]:
@@ -171,7 +221,8 @@ class _Stages:
         """Return whether the best trial is so good, for its parameters, that no further search is needed."""
         best = trials[0]
         merit = penalised_residual(best.residual, best.directions.n_directions, self.observations)
-        return merit < penalised_residual(*SOLVED, self.observations)
+        enough = SOLVED_MEASURED if is_measured(self.pattern) else SOLVED
+        return merit < penalised_residual(*enough, self.observations)
 
     def distinct(self, trials: Sequence[Trial], n: int) -> list[Trial]:
         """Return the first `n` trials that differ in residual or volume."""
@@ -193,22 +244,27 @@ class _Stages:
         from pymatgen.core import Structure
 
         pattern = self.pattern
-        measurement = replace(measurement_for(pattern), reflections_to=float(pattern.q[-1]))
+        measurement = replace(measurement_for(pattern), reflections_to=self.edge)
         cells = CellBatch.from_cells((t.lattice, t.fractional, t.numbers) for t in trials)
         simulated = self.simulator.simulate(cells, measurement, [t.profile for t in trials])
         fits = fit_scale_and_background(pattern, resample(simulated, measurement, pattern.q))
         n_profile = len(self.parameters())
         return [
-            self.candidates[trial.source].with_fit(
+            _stating(self.candidates[trial.source], self.edge).with_fit(
                 Structure(trial.lattice, trial.numbers.tolist(), trial.fractional),
                 Fit(
                     calculated=fits.calculated[row],
                     background=fits.backgrounds[row],
                     profile=trial.profile,
                     scale=float(fits.scales[row]),
-                    residual=trial.residual,
+                    residual=float(fits.residuals[row]),
                     n_parameters=fits.n_parameters + n_profile + trial.directions.n_directions,
                 ),
             )
             for row, trial in enumerate(trials)
         ]
+
+
+def _stating(candidate: Candidate, edge: float | None) -> Candidate:
+    """Return `candidate` with what was assumed about reflections beyond the last point."""
+    return replace(candidate, details=candidate.details | {"reflections_beyond_pattern": edge is None})

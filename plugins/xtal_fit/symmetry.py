@@ -80,7 +80,9 @@ class Operations:
 def _operations(lattice: FloatArray, fractional: FloatArray, numbers: IntArray, tolerance: float) -> Operations | None:
     """Return the operations that hold within `tolerance` Å; None where the search fails."""
     try:
-        dataset = spglib.get_symmetry_dataset((lattice, fractional, numbers), symprec=tolerance)
+        dataset = spglib.get_symmetry_dataset(
+            (lattice.tolist(), fractional.tolist(), numbers.tolist()), symprec=tolerance
+        )
     except spglib.SpglibError:
         return None
     if dataset is None:

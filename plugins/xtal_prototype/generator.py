@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
 from xtal_core.candidate import Candidate
 from xtal_core.interfaces import Generator, Workbench
+from xtal_core.pattern_features import peak_width
 from xtal_core.problem import Problem
-from xtal_core.target import make_target, peak_width, starting_profile
-from xtal_prototype.assignment import Decoration, decorations, redistributions
-from xtal_prototype.atomic_volumes import expected_volume
+from xtal_core.target import make_target, starting_profile
+from xtal_prototype.assignment import UNKNOWN_REPLACEMENT, Decoration, decorations, redistributions
+from xtal_prototype.atomic_volumes import element_volumes, expected_volume
 from xtal_prototype.chemistry import substitution_scores
-from xtal_prototype.library import StructureLibrary, library_path
 from xtal_prototype.plugin import PrototypeOptions
 from xtal_prototype.screening import Screened, screen
 from xtal_prototype.template import Template, anonymous_key
+from xtal_prototype.templates import TemplateSources, used_library
 
 #: Å⁻¹; smoothing of the pattern for screening, so that cells a few per cent off still overlap with it.
 SCREENING_WIDTH = 0.1
@@ -34,12 +36,12 @@ class PrototypeGenerator(Generator):
         from pymatgen.core import Element, Structure
 
         amounts = {Element(symbol).Z: amount for symbol, amount in problem.formula.amounts}
-        with StructureLibrary.open(library_path(self.options.library)) as library:
-            templates = library.templates(anonymous_key(amounts.values()), problem.z)
+        anonymous = anonymous_key(amounts.values())
+        with TemplateSources(self.options) as sources:
+            templates = sources.of_composition(anonymous, problem.z)
             decorated = self._decorate(templates, amounts)
-            sizes = [problem.z] if problem.z else sorted({template.z_primitive for template in templates})[:4]
-            for z in sizes:
-                decorated += self._redistribute(library, amounts, z)
+            for z in self._cell_sizes(templates, problem.z):
+                decorated += self._redistribute(sources, amounts, z)
         if not decorated:
             return []
         pattern = problem.pattern
@@ -61,8 +63,13 @@ class PrototypeGenerator(Generator):
                     "screening_residual": item.residual,
                 },
             )
-            for item in self._select(screened, anonymous_key(amounts.values()))
+            for item in self._select(screened, anonymous)
         ]
+
+    def files(self) -> list[Path]:
+        """Return the library that is searched; see `UsesFiles`."""
+        path = used_library(self.options)
+        return [] if path is None else [path]
 
     def _decorate(self, templates: Sequence[Template], amounts: dict[int, int]) -> list[Decoration]:
         """Return the likeliest decorations of every structure type."""
@@ -76,15 +83,24 @@ class PrototypeGenerator(Generator):
         chosen.sort(key=lambda decoration: -decoration.likeness)
         return chosen[: self.options.screened]
 
-    def _redistribute(self, library: StructureLibrary, amounts: dict[int, int], z: int) -> list[Decoration]:
+    def _cell_sizes(self, templates: Sequence[Template], z: int | None) -> list[int]:
+        """Return the formula units of primitive cells worth trying, the most frequent first."""
+        frequency: Counter[int] = Counter()
+        for template in templates:
+            frequency[template.z_primitive] += 1
+        if z is not None:
+            frequency[z] += len(templates) + 1
+        return [size for size, _ in frequency.most_common(self.options.cell_sizes)]
+
+    def _redistribute(self, sources: TemplateSources, amounts: dict[int, int], z: int) -> list[Decoration]:
         """Return distributions of the elements over the orbits of types of another composition but the same size."""
         n_atoms = z * sum(amounts.values())
         anonymous = anonymous_key(amounts.values())
         by_type: dict[str, list[Template]] = defaultdict(list)
-        for template in library.templates_of_size(n_atoms):
+        for template in sources.of_size(n_atoms):
             if template.anonymous != anonymous and len(by_type[template.label]) < 40:
                 by_type[template.label].append(template)
-        scores = substitution_scores()[:, list(amounts)]
+        scores = np.nan_to_num(substitution_scores()[:, list(amounts)], nan=UNKNOWN_REPLACEMENT)
         found = []
         for group in by_type.values():
             # The member whose elements could be replaced best, were the numbers of atoms of no concern.
@@ -109,4 +125,6 @@ def _volume(decoration: Decoration) -> float:
     """Return the expected volume in Å³ of the primitive cell: the template's, scaled by the sizes of the elements."""
     template = decoration.template
     old, new = Counter(template.numbers.tolist()), Counter(decoration.numbers.tolist())
+    if not old.keys() <= element_volumes().keys():
+        return expected_volume(new)
     return template.volume * expected_volume(new) / expected_volume(old)

@@ -13,7 +13,11 @@ class PrototypeOptions:
     """Options of the isostructural search."""
 
     library: str | None = option(None, "structure library file; none: XTAL_LIBRARY, else the user's data folder")
+    use_library: bool = option(True, "search the structure library")
+    table: bool = option(True, "search the prototype table that comes with the package")
+    aflow: bool = option(True, "search the AFLOW prototypes that come with pymatgen")
     candidates: int = option(100, "candidates handed to the refiner", bounds=(1, None))
+    cell_sizes: int = option(4, "numbers of formula units tried for types of another composition", bounds=(0, None))
     members: int = option(12, "decorations screened for each structure type", bounds=(1, None))
     assignments: int = option(3, "ways of distributing the elements tried for each library entry", bounds=(1, None))
     redistributed_members: int = option(

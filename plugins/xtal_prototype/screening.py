@@ -61,7 +61,11 @@ def screen(
     for start in range(0, len(order), SLICE):
         chosen = order[start : start + SLICE]
         cells = CellBatch.from_cells(
-            (_at_volume(decorations[i].template, volumes[i]), decorations[i].template.fractional, decorations[i].numbers)
+            (
+                _at_volume(decorations[i].template, float(volumes[i])),
+                decorations[i].template.fractional,
+                decorations[i].numbers,
+            )
             for i in chosen
         )
         patterns = simulator.scan_volume(cells, target.measurement, broadened, VOLUME_FACTORS)

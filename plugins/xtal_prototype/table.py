@@ -138,6 +138,15 @@ class PrototypeTable:
             if z is None or z in (entry.z_primitive, entry.z_conventional)
         ]
 
+    def templates_of_size(self, n_atoms: int) -> list[Template]:
+        """Return the templates with `n_atoms` atoms in the primitive cell, whatever their composition."""
+        return [
+            _template(entry, anonymous, None, entry.n_members / sum(other.n_members for other in known))
+            for anonymous, known in self._by_composition.items()
+            for entry in known
+            if len(entry.species) == n_atoms
+        ]
+
     def formula_units(self, anonymous: str) -> list[int]:
         """Return which numbers of formula units in the conventional cell occur, the most frequent first."""
         members: dict[int, int] = defaultdict(int)

@@ -1,0 +1,89 @@
+import sys
+
+import pytest
+
+from data_sets import Material, write_materials
+from solution_run import command_line, describe_making, making_text, run_benchmark, searched
+from structure_library import Library, digest_of_files, find_library
+from toys import rocksalt
+from xtal_core.errors import InputError
+
+
+def test_a_page_says_how_it_was_made(making):
+    text = making_text(making)
+    assert "`python benchmarks/solve_simulated.py`" in text
+    assert "library mp20/train (SHA-256 0123456789ab…)" in text
+    assert "fit (keep 24); bare (no options)" in text
+    assert text.endswith("- Seed: 7\n")
+
+
+def test_a_run_without_a_library_says_so(making):
+    assert searched(making | {"library": {"name": "none", "sha256": None}}) == "no structure library"
+
+
+def test_the_option_that_names_the_library_file_is_left_out(tmp_path):
+    tool = {"name": "prototype", "options": {"library": str(tmp_path), "candidates": 100}}
+    provenance = {"xtal": "1", "python": "3.11", "packages": {"numpy": "2"}, "plugins": [tool], "seed": 0}
+    making = describe_making("command", Library("none", None), "abc", provenance)
+    assert making["plugins"] == [{"name": "prototype", "options": {"candidates": 100}}]
+    assert making["packages"] == {"python": "3.11", "numpy": "2"}
+
+
+def test_files_in_the_command_are_shown_by_their_names(monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "argv", [str(tmp_path / "solve_simulated.py")])
+    shown = command_line([str(tmp_path / "my table.csv"), "--size", "10"])
+    assert shown == "python benchmarks/solve_simulated.py 'my table.csv' --size 10"
+
+
+def test_a_library_is_searched_alone_or_not_at_all(tmp_path):
+    assert find_library("table", tmp_path, 1).settings == {"prototype": {"use_library": False}}
+    file = tmp_path / "own.sqlite"
+    file.write_bytes(b"library")
+    library = find_library(str(file), tmp_path, 1)
+    assert library.settings == {"prototype": {"library": str(file)}}
+    assert library.name == "own.sqlite"
+    with pytest.raises(InputError, match="there is no such library"):
+        find_library(str(tmp_path / "absent.sqlite"), tmp_path, 1)
+
+
+def test_the_library_of_the_training_set_is_made_once(tmp_path, monkeypatch, capsys):
+    table = tmp_path / "data" / "mp20" / "train.csv.gz"
+    table.parent.mkdir(parents=True)
+    write_materials(table, [Material("mp-1", rocksalt(5.64).to(fmt="cif"), None)])
+    monkeypatch.setenv("XTAL_DATA", str(tmp_path / "data"))
+    library = find_library("train", tmp_path / "work", 1)
+    assert "1 structures in all" in capsys.readouterr().out
+    assert library.settings == {"prototype": {"library": str(library.path)}}
+    assert find_library("train", tmp_path / "work", 1).path == library.path
+    assert capsys.readouterr().out == ""
+    assert [path.name for path in library.path.parent.iterdir()] == [library.path.name]
+
+
+def test_a_digest_changes_with_names_and_contents(tmp_path):
+    folder = tmp_path / "source"
+    folder.mkdir()
+    file = folder / "a.py"
+    digests = []
+    for change in (lambda: file.write_text("1"), lambda: file.write_text("22"), lambda: file.rename(folder / "b.py")):
+        change()
+        digests.append(digest_of_files([folder]))
+    assert len(set(digests)) == 3
+    (folder / "__pycache__").mkdir()
+    (folder / "__pycache__" / "b.pyc").touch()
+    (folder / "notes.txt").touch()
+    assert digest_of_files([folder], "*.py") == digests[-1]
+
+
+def test_errors_are_one_line_and_an_exit_code(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["benchmark"])
+
+    def refuse(arguments):
+        raise InputError("this is wrong", "mend it")
+
+    def interrupt(arguments):
+        raise KeyboardInterrupt
+
+    assert run_benchmark(refuse) == 2
+    assert run_benchmark(interrupt) == 130
+    assert run_benchmark(lambda arguments: None) == 0
+    assert capsys.readouterr().err.splitlines()[0] == "error: this is wrong; mend it"
