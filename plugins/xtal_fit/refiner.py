@@ -65,6 +65,7 @@ class FitRefiner(Refiner):
     3. The best `keep`, on the pattern as it is, with the profile.
     4. Unless that solved it: the best of those with elements exchanged and atoms displaced.
     5. Unless that solved it: the best without symmetry, then in the symmetry they turn out to have.
+    6. Steps 4 and 5 once more, unless that solved it.
     """
 
     def __init__(self, options: FitOptions) -> None:
@@ -93,18 +94,28 @@ class FitRefiner(Refiner):
         trials = stages.middle(stages.best(trials, 2 * self.options.keep, EARLY_PARSIMONY))
         trials = stages.sharp(stages.best(trials, self.options.keep, EARLY_PARSIMONY), self.options.steps)
         trials = stages.best(trials, None)
-        if self.options.moved and not stages.solved(trials):
-            start = stages.distinct(trials, self.options.moved)
-            moved = stages.middle([*exchanged(start), *kicked(start, workbench.random(1))])
-            moved = stages.sharp(stages.best(moved, self.options.keep, EARLY_PARSIMONY), self.options.steps)
-            trials = stages.best([*trials, *moved], None)
-        if self.options.released and not stages.solved(trials):
-            free = released(stages.distinct(trials, self.options.released), workbench.random(2))
-            free = stages.best(stages.sharp(free, self.options.steps), self.options.released, EARLY_PARSIMONY)
-            trials = stages.best([*trials, *free, *stages.sharp(symmetrised(free), self.options.steps)], None)
+        for turn in range(self.options.rounds):
+            if stages.solved(trials):
+                break
+            trials = self._moved(stages, trials, workbench.random(1, turn))
+            if not stages.solved(trials):
+                trials = self._released(stages, trials, workbench.random(2, turn))
         refined = stages.with_fits(stages.final(trials))
         workbench.finished(refined)
         return refined
+
+    def _moved(self, stages: _Stages, trials: Sequence[Trial], random: np.random.Generator) -> list[Trial]:
+        """Return the trials with what exchanging elements and displacing atoms of the best led to."""
+        start = stages.distinct(trials, self.options.moved)
+        moved = stages.middle([*exchanged(start), *kicked(start, random)])
+        moved = stages.sharp(stages.best(moved, self.options.keep, EARLY_PARSIMONY), self.options.steps)
+        return stages.best([*trials, *moved], None)
+
+    def _released(self, stages: _Stages, trials: Sequence[Trial], random: np.random.Generator) -> list[Trial]:
+        """Return the trials with what the best became without symmetry, and in the symmetry that they then showed."""
+        free = stages.sharp(released(stages.distinct(trials, self.options.released), random), self.options.steps)
+        free = stages.best(free, self.options.released, EARLY_PARSIMONY)
+        return stages.best([*trials, *free, *stages.sharp(symmetrised(free), self.options.steps)], None)
 
     def _trial(self, index: int, candidate: Candidate, profile: Profile) -> Trial:
         structure = candidate.structure
