@@ -47,8 +47,8 @@ SEARCH_WIDTH = 0.02
 FINAL_KEEP = 12
 FINAL_STEPS = 12
 
-#: Candidates that decide whether the sample has reflections beyond the last point.
-EDGE_TRIALS = 8
+#: Candidates that decide whether the sample has reflections beyond the last point and the shape of its peaks.
+DECIDING_TRIALS = 8
 
 #: Share of the full penalty on parameters in the stages before the last.
 EARLY_PARSIMONY = 0.25
@@ -86,11 +86,13 @@ class FitRefiner(Refiner):
             native_width=peak_width(pattern),
             observations=independent_observations(pattern),
             edge=float(pattern.q[-1]),
+            profile=starting_profile(pattern, problem.crystallite_size),
         )
-        profile = starting_profile(problem.pattern, problem.crystallite_size)
-        trials = [self._trial(index, candidate, profile) for index, candidate in enumerate(candidates)]
+        trials = [self._trial(index, candidate, stages.profile) for index, candidate in enumerate(candidates)]
         trials = stages.coarse(trials)
-        stages = stages.with_edge(stages.best(trials, EDGE_TRIALS, EARLY_PARSIMONY))
+        deciding = stages.best(trials, DECIDING_TRIALS, EARLY_PARSIMONY)
+        stages = stages.with_edge(deciding).with_size(deciding)
+        trials = [replace(trial, profile=stages.profile) for trial in trials]
         trials = stages.middle(stages.best(trials, 2 * self.options.keep, EARLY_PARSIMONY))
         trials = stages.sharp(stages.best(trials, self.options.keep, EARLY_PARSIMONY), self.options.steps)
         trials = stages.best(trials, None)
@@ -136,6 +138,7 @@ class _Stages:
     native_width: float
     observations: float
     edge: float | None
+    profile: Profile
 
     @property
     def pattern(self) -> Pattern:
@@ -160,6 +163,27 @@ class _Stages:
     def search_smoothing(self) -> float:
         """Å⁻¹: what takes the peaks to `SEARCH_WIDTH`, if they are sharper."""
         return float(np.sqrt(max(SEARCH_WIDTH**2 - self.native_width**2, 0.0)))
+
+    def with_size(self, trials: Sequence[Trial]) -> _Stages:
+        """Return the stages with a crystallite size to be refined, if that describes broad peaks better.
+
+        Small crystals show the side lobes of sinc²; a distribution of sizes, or strain, does not, and the Lorentzian
+        does better.
+        """
+        if self.problem.crystallite_size is not None or self.native_width < SEARCH_WIDTH:
+            return self
+        width = self.native_width
+        sized = replace(
+            self, profile=replace(self.profile, crystallite_size=np.sqrt(6) / width, gaussian_sigma=0.3 * width)
+        )
+        residuals = [
+            min(
+                trial.residual
+                for trial in stages.sharp([replace(t, profile=stages.profile) for t in trials], MIDDLE_STEPS)
+            )
+            for stages in (self, sized)
+        ]
+        return self if residuals[0] <= residuals[1] else sized
 
     def coarse(self, trials: Sequence[Trial]) -> list[Trial]:
         started = [replace(t, displaced=t.directions.n_directions <= FEW_DIRECTIONS) for t in trials]
@@ -199,8 +223,10 @@ class _Stages:
         """Return the profile parameters that are refined at full resolution."""
         native = self.native_width
         parameters = [ProfileParameter("gaussian_sigma", 0.05 * native, 3 * native)]
-        if self.problem.crystallite_size is None:
+        if self.profile.crystallite_size is None:
             parameters.append(ProfileParameter("lorentzian_hwhm", 0.0, 3 * native))
+        elif self.problem.crystallite_size is None:
+            parameters.append(ProfileParameter("crystallite_size", 0.5 / native, 20 / native))
         if is_measured(self.pattern):
             parameters.append(ProfileParameter("zero_shift", -0.3, 0.3, 0.0, 0.1))
             parameters.append(ProfileParameter("b_iso", 0.0, 6.0, 0.7, 0.7))
