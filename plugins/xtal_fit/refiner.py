@@ -2,59 +2,27 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from xtal_core.agreement import fit_scale_and_background, measurement_for, resample
-from xtal_core.candidate import Candidate, Fit
-from xtal_core.cells import CellBatch
+from xtal_core.candidate import Candidate
 from xtal_core.errors import OptionError
 from xtal_core.interfaces import DifferentiableSimulator, Refiner, Workbench
 from xtal_core.measurement import Profile
-from xtal_core.parsimony import independent_observations, penalised_residual
-from xtal_core.pattern import Pattern
-from xtal_core.pattern_features import is_measured, peak_width
 from xtal_core.problem import Problem
-from xtal_core.target import Target, make_target, starting_profile
-from xtal_fit.least_squares import fit
 from xtal_fit.moves import exchanged, kicked, released, symmetrised
 from xtal_fit.plugin import FitOptions
+from xtal_fit.stages import Stages, first_stages
 from xtal_fit.symmetry import free_directions
-from xtal_fit.trial import ProfileParameter, Trial
-
-#: Å⁻¹; smoothing of the first stage, in which cells a few per cent off must find their way.
-COARSE_WIDTH = 0.1
-
-#: Steps of the first two stages.
-COARSE_STEPS = 7
-MIDDLE_STEPS = 8
-
-#: Structures with more free parameters are only strained in the first stage.
-FEW_DIRECTIONS = 26
-
-#: R², and number of free parameters, that need no further search: of a calculated pattern, and of a measured one,
-#: whose texture, background and peak shapes are never described perfectly.
-SOLVED = 3e-6, 25
-SOLVED_MEASURED = 0.1, 10
-
-#: Å⁻¹; sharper peaks are smoothed to this width until the last stage, which only the best candidates reach.
-SEARCH_WIDTH = 0.02
-
-#: Candidates refined, and steps made, at the full resolution of a sharp pattern.
-FINAL_KEEP = 12
-FINAL_STEPS = 12
+from xtal_fit.trial import Trial
 
 #: Candidates that decide whether the sample has reflections beyond the last point and the shape of its peaks.
 DECIDING_TRIALS = 8
 
 #: Share of the full penalty on parameters in the stages before the last.
 EARLY_PARSIMONY = 0.25
-
-#: How many candidates that came from the same structure type are refined further.
-MOST_OF_A_KIND = 3
 
 
 class FitRefiner(Refiner):
@@ -66,54 +34,64 @@ class FitRefiner(Refiner):
     4. Unless that solved it: the best of those with elements exchanged and atoms displaced.
     5. Unless that solved it: the best without symmetry, then in the symmetry they turn out to have.
     6. Steps 4 and 5 once more, unless that solved it.
+
+    A problem that states its space group goes without step 5.
     """
 
     def __init__(self, options: FitOptions) -> None:
         self.options = options
 
     def refine(self, problem: Problem, candidates: Sequence[Candidate], workbench: Workbench) -> list[Candidate]:
-        """Return the refined candidates, best first; see `Refiner.refine`."""
+        """Return the refined candidates, best first; see `Refiner.refine`.
+
+        Disordered candidates are returned as they came: occupancies are not refined, and not dropped either.
+        """
         if not isinstance(workbench.simulator, DifferentiableSimulator):
             raise OptionError("the refiner 'fit' needs a differentiable simulator", "use --simulator powder")
-        if not candidates:
-            return []
-        pattern = problem.pattern
-        stages = _Stages(
-            problem,
-            candidates,
-            workbench.simulator,
-            workbench.jobs,
-            native_width=peak_width(pattern),
-            observations=independent_observations(pattern),
-            edge=float(pattern.q[-1]),
-            profile=starting_profile(pattern, problem.crystallite_size),
-        )
-        trials = [self._trial(index, candidate, stages.profile) for index, candidate in enumerate(candidates)]
-        trials = stages.coarse(trials)
+        ordered = [candidate for candidate in candidates if candidate.structure.is_ordered]
+        disordered = [candidate for candidate in candidates if not candidate.structure.is_ordered]
+        if not ordered:
+            return disordered
+        stages = first_stages(problem, ordered, workbench)
+        trials: list[Trial] = []
+        try:
+            steps = self._refine(stages, workbench)
+            for state in workbench.progress.track(steps, "refining", total=3 + 2 * self.options.rounds):
+                stages, trials = state
+        except KeyboardInterrupt:
+            workbench.finished(stages.with_fits(trials))
+            raise
+        return [*stages.with_fits(trials), *disordered]
+
+    def _refine(self, stages: Stages, workbench: Workbench) -> Iterator[tuple[Stages, list[Trial]]]:
+        """Yield the trials after every stage, best first."""
+        trials = stages.coarse([self._trial(i, c, stages.profile) for i, c in enumerate(stages.candidates)])
         deciding = stages.best(trials, DECIDING_TRIALS, EARLY_PARSIMONY)
         stages = stages.with_edge(deciding).with_size(deciding)
         trials = [replace(trial, profile=stages.profile) for trial in trials]
         trials = stages.middle(stages.best(trials, 2 * self.options.keep, EARLY_PARSIMONY))
+        yield stages, stages.best(trials, None)
         trials = stages.sharp(stages.best(trials, self.options.keep, EARLY_PARSIMONY), self.options.steps)
         trials = stages.best(trials, None)
+        yield stages, trials
         for turn in range(self.options.rounds):
             if stages.solved(trials):
                 break
             trials = self._moved(stages, trials, workbench.random(1, turn))
-            if not stages.solved(trials):
+            yield stages, trials
+            if not stages.solved(trials) and stages.problem.space_group is None:
                 trials = self._released(stages, trials, workbench.random(2, turn))
-        refined = stages.with_fits(stages.final(trials))
-        workbench.finished(refined)
-        return refined
+                yield stages, trials
+        yield stages, stages.final(trials)
 
-    def _moved(self, stages: _Stages, trials: Sequence[Trial], random: np.random.Generator) -> list[Trial]:
+    def _moved(self, stages: Stages, trials: Sequence[Trial], random: np.random.Generator) -> list[Trial]:
         """Return the trials with what exchanging elements and displacing atoms of the best led to."""
         start = stages.distinct(trials, self.options.moved)
         moved = stages.middle([*exchanged(start), *kicked(start, random)])
         moved = stages.sharp(stages.best(moved, self.options.keep, EARLY_PARSIMONY), self.options.steps)
         return stages.best([*trials, *moved], None)
 
-    def _released(self, stages: _Stages, trials: Sequence[Trial], random: np.random.Generator) -> list[Trial]:
+    def _released(self, stages: Stages, trials: Sequence[Trial], random: np.random.Generator) -> list[Trial]:
         """Return the trials with what the best became without symmetry, and in the symmetry that they then showed."""
         free = stages.sharp(released(stages.distinct(trials, self.options.released), random), self.options.steps)
         free = stages.best(free, self.options.released, EARLY_PARSIMONY)
@@ -125,183 +103,3 @@ class FitRefiner(Refiner):
         lattice, fractional = structure.lattice.matrix, structure.frac_coords
         directions = free_directions(lattice, fractional, numbers, keep_symmetry=self.options.keep_symmetry)
         return Trial(index, lattice, fractional, numbers, profile, directions)
-
-
-@dataclass(frozen=True, eq=False)
-class _Stages:
-    """The stages of one refinement, and what they share."""
-
-    problem: Problem
-    candidates: Sequence[Candidate]
-    simulator: DifferentiableSimulator
-    jobs: int
-    native_width: float
-    observations: float
-    edge: float | None
-    profile: Profile
-
-    @property
-    def pattern(self) -> Pattern:
-        return self.problem.pattern
-
-    def target(self, smoothing: float) -> Target:
-        return make_target(self.pattern, smoothing, self.native_width, reflections_to=self.edge)
-
-    def with_edge(self, trials: Sequence[Trial]) -> _Stages:
-        """Return the stages with reflections beyond the last point, or without, whichever describes `trials` better.
-
-        A sample has such reflections, and broad ones reach into the pattern; calculated patterns often lack them.
-        """
-        beyond = replace(self, edge=None)
-        residuals = [
-            min(trial.residual for trial in fit(self.simulator, stages.target(0.0), trials, [], 0, self.observations))
-            for stages in (self, beyond)
-        ]
-        return self if residuals[0] <= residuals[1] else beyond
-
-    @property
-    def search_smoothing(self) -> float:
-        """Å⁻¹: what takes the peaks to `SEARCH_WIDTH`, if they are sharper."""
-        return float(np.sqrt(max(SEARCH_WIDTH**2 - self.native_width**2, 0.0)))
-
-    def with_size(self, trials: Sequence[Trial]) -> _Stages:
-        """Return the stages with a crystallite size to be refined, if that describes broad peaks better.
-
-        Small crystals show the side lobes of sinc²; a distribution of sizes, or strain, does not, and the Lorentzian
-        does better.
-        """
-        if self.problem.crystallite_size is not None or self.native_width < SEARCH_WIDTH:
-            return self
-        width = self.native_width
-        sized = replace(
-            self, profile=replace(self.profile, crystallite_size=np.sqrt(6) / width, gaussian_sigma=0.3 * width)
-        )
-        residuals = [
-            min(
-                trial.residual
-                for trial in stages.sharp([replace(t, profile=stages.profile) for t in trials], MIDDLE_STEPS)
-            )
-            for stages in (self, sized)
-        ]
-        return self if residuals[0] <= residuals[1] else sized
-
-    def coarse(self, trials: Sequence[Trial]) -> list[Trial]:
-        started = [replace(t, displaced=t.directions.n_directions <= FEW_DIRECTIONS) for t in trials]
-        return fit(
-            self.simulator, self.target(COARSE_WIDTH), started, [], COARSE_STEPS, self.observations, jobs=self.jobs
-        )
-
-    def middle(self, trials: Sequence[Trial]) -> list[Trial]:
-        native = self.native_width
-        target = self.target(COARSE_WIDTH / 2 if native < COARSE_WIDTH / 2 else 0.0)
-        width = ProfileParameter("gaussian_sigma", 0.1 * native, 3 * native)
-        started = [replace(trial, displaced=True) for trial in trials]
-        return fit(self.simulator, target, started, [width], MIDDLE_STEPS, self.observations, jobs=self.jobs)
-
-    def sharp(self, trials: Sequence[Trial], steps: int) -> list[Trial]:
-        return fit(
-            self.simulator,
-            self.target(self.search_smoothing),
-            trials,
-            self.parameters(),
-            steps,
-            self.observations,
-            jobs=self.jobs,
-        )
-
-    def final(self, trials: Sequence[Trial]) -> list[Trial]:
-        """Return the best trials at full resolution, those of a pattern with broad peaks as they are."""
-        if self.native_width >= SEARCH_WIDTH:
-            return self.best(trials, None)
-        chosen = self.best(self.distinct(trials, 2 * FINAL_KEEP), FINAL_KEEP)
-        target = self.target(0.0)
-        return self.best(
-            fit(self.simulator, target, chosen, self.parameters(), FINAL_STEPS, self.observations, jobs=self.jobs), None
-        )
-
-    def parameters(self) -> list[ProfileParameter]:
-        """Return the profile parameters that are refined at full resolution."""
-        native = self.native_width
-        parameters = [ProfileParameter("gaussian_sigma", 0.05 * native, 3 * native)]
-        if self.profile.crystallite_size is None:
-            parameters.append(ProfileParameter("lorentzian_hwhm", 0.0, 3 * native))
-        elif self.problem.crystallite_size is None:
-            parameters.append(ProfileParameter("crystallite_size", 0.5 / native, 20 / native))
-        if is_measured(self.pattern):
-            parameters.append(ProfileParameter("zero_shift", -0.3, 0.3, 0.0, 0.1))
-            parameters.append(ProfileParameter("b_iso", 0.0, 6.0, 0.7, 0.7))
-        return parameters
-
-    def best(self, trials: Sequence[Trial], n: int | None, parsimony: float = 1.0) -> list[Trial]:
-        """Return the `n` best trials, best first, at most a few of one origin; all of them for None.
-
-        `parsimony` scales the penalty on free parameters: what has not converged yet is not judged by its R² alone.
-        """
-
-        def merit(trial: Trial) -> float:
-            n_parameters = parsimony * trial.directions.n_directions
-            return penalised_residual(trial.residual, n_parameters, self.observations)
-
-        ordered = sorted(trials, key=merit)
-        if n is None:
-            return ordered
-        taken: Counter[str] = Counter()
-        chosen = []
-        for trial in ordered:
-            kind = self.candidates[trial.source].details.get("prototype", f"{trial.source}")
-            if taken[kind] < MOST_OF_A_KIND:
-                chosen.append(trial)
-                taken[kind] += 1
-        return chosen[:n]
-
-    def solved(self, trials: Sequence[Trial]) -> bool:
-        """Return whether the best trial is so good, for its parameters, that no further search is needed."""
-        best = trials[0]
-        merit = penalised_residual(best.residual, best.directions.n_directions, self.observations)
-        enough = SOLVED_MEASURED if is_measured(self.pattern) else SOLVED
-        return merit < penalised_residual(*enough, self.observations)
-
-    def distinct(self, trials: Sequence[Trial], n: int) -> list[Trial]:
-        """Return the first `n` trials that differ in residual or volume."""
-        chosen: list[Trial] = []
-        for trial in trials:
-            volume = np.linalg.det(trial.lattice)
-            if not any(
-                abs(trial.residual / other.residual - 1) < 1e-2
-                and abs(volume / np.linalg.det(other.lattice) - 1) < 1e-3
-                for other in chosen
-            ):
-                chosen.append(trial)
-            if len(chosen) == n:
-                break
-        return chosen
-
-    def with_fits(self, trials: Sequence[Trial]) -> list[Candidate]:
-        """Return candidates with refined structures and their fit on the measured points."""
-        from pymatgen.core import Structure
-
-        pattern = self.pattern
-        measurement = replace(measurement_for(pattern), reflections_to=self.edge)
-        cells = CellBatch.from_cells((t.lattice, t.fractional, t.numbers) for t in trials)
-        simulated = self.simulator.simulate(cells, measurement, [t.profile for t in trials])
-        fits = fit_scale_and_background(pattern, resample(simulated, measurement, pattern.q))
-        n_profile = len(self.parameters())
-        return [
-            _stating(self.candidates[trial.source], self.edge).with_fit(
-                Structure(trial.lattice, trial.numbers.tolist(), trial.fractional),
-                Fit(
-                    calculated=fits.calculated[row],
-                    background=fits.backgrounds[row],
-                    profile=trial.profile,
-                    scale=float(fits.scales[row]),
-                    residual=float(fits.residuals[row]),
-                    n_parameters=fits.n_parameters + n_profile + trial.directions.n_directions,
-                ),
-            )
-            for row, trial in enumerate(trials)
-        ]
-
-
-def _stating(candidate: Candidate, edge: float | None) -> Candidate:
-    """Return `candidate` with what was assumed about reflections beyond the last point."""
-    return replace(candidate, details=candidate.details | {"reflections_beyond_pattern": edge is None})

@@ -42,13 +42,15 @@ class PrototypeGenerator(Generator):
             decorated = self._decorate(templates, amounts)
             for z in self._cell_sizes(templates, problem.z):
                 decorated += self._redistribute(sources, amounts, z)
+        if problem.space_group is not None:
+            decorated = [item for item in decorated if item.template.space_group == problem.space_group]
         if not decorated:
             return []
         pattern = problem.pattern
         target = make_target(pattern, SCREENING_WIDTH, peak_width(pattern), reflections_to=float(pattern.q[-1]))
         profile = starting_profile(pattern, problem.crystallite_size)
         volumes = np.array([_volume(decoration) for decoration in decorated])
-        screened = screen(workbench.simulator, target, profile, decorated, volumes)
+        screened = screen(workbench, target, profile, decorated, volumes)
         return [
             Candidate(
                 structure=Structure(

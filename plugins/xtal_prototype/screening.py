@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from xtal_core.cells import CellBatch
-from xtal_core.interfaces import Simulator
+from xtal_core.interfaces import Workbench
 from xtal_core.measurement import Profile
 from xtal_core.pattern import FloatArray
 from xtal_core.target import Target
@@ -42,7 +42,7 @@ class Screened:
 
 
 def screen(
-    simulator: Simulator,
+    workbench: Workbench,
     target: Target,
     profile: Profile,
     decorations: Sequence[Decoration],
@@ -58,7 +58,8 @@ def screen(
     screened = []
     # Cells of similar size share batches; the order is restored at the end.
     order = np.argsort([len(decoration.numbers) for decoration in decorations], kind="stable")
-    for start in range(0, len(order), SLICE):
+    starts = range(0, len(order), SLICE)
+    for start in workbench.progress.track(starts, "screening known structure types", total=len(starts)):
         chosen = order[start : start + SLICE]
         cells = CellBatch.from_cells(
             (
@@ -68,7 +69,7 @@ def screen(
             )
             for i in chosen
         )
-        patterns = simulator.scan_volume(cells, target.measurement, broadened, VOLUME_FACTORS)
+        patterns = workbench.simulator.scan_volume(cells, target.measurement, broadened, VOLUME_FACTORS)
         patterns = target.without_background(patterns)
         overlap = np.maximum(patterns @ observed, 0.0)
         norms = np.einsum("...p,...p->...", patterns, patterns)
