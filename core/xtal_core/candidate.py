@@ -63,7 +63,8 @@ class Candidate:
     origin
         What it was made from, in a few words (a prototype and the library entry, a latent seed, …).
     prior
-        Log-probability-like number a generator gives its own proposal; 0 when it has no opinion.
+        Natural logarithm of how much likelier than by chance the generator thinks its proposal is, an atom; 0 when it
+        has no opinion. Ranking weighs it against ln R²wp.
     fit
         Set once the candidate was refined or compared with the pattern.
     details

@@ -61,18 +61,20 @@ class CellBatch:
 
         Raises StructureError when a site holds something that is not an element.
         """
+        from pymatgen.core import DummySpecies
+
         offsets, fractional, numbers, occupancies = [0], [], [], []
         for structure in structures:
             for site in structure:
                 for species, occupancy in site.species.items():
-                    number = getattr(species, "Z", None)
-                    if not number:
+                    # A dummy species has a Z, too: a hash of its name.
+                    if isinstance(species, DummySpecies):
                         raise StructureError(
                             f"{structure.composition.formula}: site {site.label} holds {species}, not an element",
                             "replace it by an element",
                         )
                     fractional.append(site.frac_coords)
-                    numbers.append(int(number))
+                    numbers.append(species.Z)
                     occupancies.append(float(occupancy))
             offsets.append(len(numbers))
         return cls(

@@ -22,8 +22,8 @@ CALCULATION_FLOOR = 5e-7
 
 
 def independent_observations(pattern: Pattern) -> float:
-    """Return how many independent values `pattern` holds: its range in units of the standard deviation of its peaks."""
-    return float(np.clip((pattern.q[-1] - pattern.q[0]) / peak_width(pattern), 10, MOST_OBSERVATIONS))
+    """Return how many independent values `pattern` holds: two for every standard deviation of its peaks."""
+    return float(np.clip(2 * (pattern.q[-1] - pattern.q[0]) / peak_width(pattern), 10, MOST_OBSERVATIONS))
 
 
 def penalised_residual(residual: float, n_parameters: float, observations: float) -> float:

@@ -57,14 +57,17 @@ def make_target(
 ) -> Target:
     """Return `pattern` smoothed by a Gaussian of `smoothing` Å⁻¹, for peaks of standard deviation `native_width` Å⁻¹.
 
-    Every measured point contributes; the axis has three points a standard deviation of the smoothed peaks.
+    Every measured point contributes; the axis has three points a standard deviation of the smoothed peaks. Less
+    smoothing than averaging over the nearest points takes is not possible: `Target.smoothing` says how much was applied.
     """
     span = pattern.q[-1] - pattern.q[0]
     width = math.hypot(smoothing, native_width)
     n_points = int(np.clip(math.ceil(3 * span / width), 128, 8192)) + 1
     q = np.linspace(pattern.q[0], pattern.q[-1], n_points)
     intensity = pattern.intensity if pattern.background is None else pattern.intensity - pattern.background
-    values = smooth(pattern.q, intensity, q, max(smoothing, 0.3 * (q[1] - q[0])))
+    # A Gaussian of 0.7 steps over sampled values is the integral to 1e-4.
+    smoothing = max(smoothing, 0.3 * (q[1] - q[0]), 0.7 * float(np.median(np.diff(pattern.q))))
+    values = smooth(pattern.q, intensity, q, smoothing)
     unit = float(np.max(values - min(values.min(), 0.0)))
     weights = np.ones(n_points)
     if pattern.uncertainty is not None:

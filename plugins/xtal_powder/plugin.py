@@ -16,6 +16,12 @@ class PowderOptions:
     kernel: Literal["text", "code"] = option(
         "text", "finite-size kernel: sinc²(Qτ/2) of PXRDNet's text or sinc²(Qτ) of its published code"
     )
+    intensity_floor: float = option(
+        0.0,
+        "merge reflections within 1e-5° and leave out the weak ones, as pymatgen does at 1e-5 of the strongest; "
+        "0 keeps all as they are; in simulation only, not in refinement",
+        bounds=(0.0, 1.0),
+    )
     device: str = option("cpu", "torch device: cpu, cuda, cuda:1, …")
     threads: int = option(1, "processor threads", bounds=(1, None))
 

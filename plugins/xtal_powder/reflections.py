@@ -1,116 +1,48 @@
-"""Which reflections a lattice has within a sphere of reciprocal space, padded into batches."""
+"""Which reflections lattices have within a sphere of reciprocal space."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import lru_cache
-
 import numpy as np
-from numpy.typing import NDArray
 
-from xtal_core.cells import CellBatch, IntArray
+from xtal_core.cells import IntArray
 from xtal_core.pattern import FloatArray
 
 
-@lru_cache(maxsize=4096)
-def _half_box(h_max: int, k_max: int, l_max: int) -> tuple[FloatArray, FloatArray]:
-    """Return the indices (n, 3) of one Friedel half of a box and the (6, n) monomials hh, kk, ll, kl, hl, hk."""
-    axes = [np.arange(-n, n + 1) for n in (h_max, k_max, l_max)]
-    hkl = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 3).astype(float)
-    # In this order the second half of the box, after the origin, is the Friedel mate of the first.
-    hkl = hkl[len(hkl) // 2 + 1 :]
-    h, k, l = hkl.T  # noqa: E741
-    return hkl, np.stack([h * h, k * k, l * l, k * l, h * l, h * k])
+def reflections_within(lattices: FloatArray, g_max: FloatArray) -> tuple[FloatArray, IntArray]:
+    """Return the Miller indices with 0 < |g| ≤ `g_max`, one of each Friedel pair, for many lattices at once.
 
+    `lattices` is (n, 3, 3) Å with positive volumes, `g_max` (n,) Å⁻¹, g = 1/d. The indices (n_reflections, 3) of one
+    lattice follow those of another; the (n,) numbers of reflections say where one ends. A reflection less than 1e-9 of
+    `g_max` outside the sphere counts as inside.
 
-def reflections_within(lattices: FloatArray, g_max: FloatArray) -> list[FloatArray]:
-    """Return for each lattice (n, 3, 3) Å the (n_reflections, 3) Miller indices with 0 < |g| ≤ g_max (n,) Å⁻¹.
-
-    One of each Friedel pair, g = 1/d. Raises nothing: an empty sphere is an empty array.
+    |g|² is a sum of three squares, (r₁₁h)² + (r₂₂k + r₂₁h)² + (r₃₃l + r₃₂k + r₃₁h)², so that h, then k, then l run over
+    intervals known beforehand (Fincke and Pohst, Math. Comput. 44, 463 (1985)): no reflection outside is looked at.
     """
     reciprocal = np.linalg.inv(lattices)  # columns are a*, b*, c*
-    metric = np.einsum("nxi,nxj->nij", reciprocal, reciprocal)
-    monomial_weights = np.stack(
-        [metric[:, 0, 0], metric[:, 1, 1], metric[:, 2, 2], *(2 * metric[:, i, j] for i, j in ((1, 2), (0, 2), (0, 1)))],
-        axis=1,
-    )
-    bounds = np.floor(np.linalg.norm(lattices, axis=2) * g_max[:, None] + 1e-9).astype(int)
-    squares = g_max**2
-    found = []
-    for weights, bound, square in zip(monomial_weights, bounds.tolist(), squares.tolist(), strict=True):
-        hkl, monomials = _half_box(*bound)
-        found.append(hkl[np.flatnonzero(weights @ monomials <= square)])
-    return found
+    metric = np.swapaxes(reciprocal, 1, 2) @ reciprocal
+    # The factor of the metric in reverse order of axes has the index that is bounded first, h, in its last row.
+    (r33, _, _), (r32, r22, _), (r31, r21, r11) = np.linalg.cholesky(metric[:, ::-1, ::-1]).transpose(1, 2, 0)
+    square = (g_max * (1 + 1e-9)) ** 2
+    none = np.zeros(len(lattices))
+    lattice, h = _integers_in(none, np.floor(np.sqrt(square) / r11))
+    rest = square[lattice] - (r11[lattice] * h) ** 2
+    centre, half = -r21[lattice] * h, np.sqrt(np.maximum(rest, 0))
+    low = np.ceil((centre - half) / r22[lattice])
+    low[h == 0] = 0
+    row, k = _integers_in(low, np.floor((centre + half) / r22[lattice]))
+    lattice, h = lattice[row], h[row]
+    rest = rest[row] - (r22[lattice] * k + r21[lattice] * h) ** 2
+    centre, half = -r32[lattice] * k - r31[lattice] * h, np.sqrt(np.maximum(rest, 0))
+    low = np.ceil((centre - half) / r33[lattice])
+    low[(h == 0) & (k == 0)] = 1
+    row, l = _integers_in(low, np.floor((centre + half) / r33[lattice]))  # noqa: E741
+    hkl = np.stack([h[row], k[row], l], axis=1)
+    return hkl, np.bincount(lattice[row], minlength=len(lattices))
 
 
-@dataclass(frozen=True, eq=False)
-class PaddedCells:
-    """Cells and their reflections, padded to rectangular arrays.
-
-    Padding atoms have occupancy 0; padding reflections are masked.
-
-    Attributes
-    ----------
-    indices : (n_cells,)
-        Where the cells stood in the batch they were taken from.
-    hkl : (n_cells, n_reflections, 3)
-    mask : (n_cells, n_reflections)
-        1 for real reflections, 0 for padding.
-    fractional : (n_cells, n_atoms, 3)
-    elements : (n_cells, n_elements)
-        Atomic numbers, padded with 0.
-    membership : (n_cells, n_atoms, n_elements)
-        Occupancy of each atom in the column of its element.
-    """
-
-    indices: IntArray
-    lattices: FloatArray
-    hkl: FloatArray
-    mask: FloatArray
-    fractional: FloatArray
-    elements: IntArray
-    membership: FloatArray
-
-
-def padded_batches(cells: CellBatch, g_max: FloatArray, largest: int) -> list[PaddedCells]:
-    """Return all cells in padded batches of similar size, each with at most `largest` atom–reflection pairs."""
-    hkls = reflections_within(cells.lattices, g_max)
-    counts = cells.counts
-    sizes = np.array([len(hkl) for hkl in hkls]) * counts
-    batches: list[list[int]] = []
-    current: list[int] = []
-    n_reflections = n_atoms = 0
-    for index in np.argsort(sizes, kind="stable").tolist():
-        r, a = max(n_reflections, len(hkls[index])), max(n_atoms, int(counts[index]))
-        if current and r * a * (len(current) + 1) > largest:
-            batches.append(current)
-            current, r, a = [], len(hkls[index]), int(counts[index])
-        current.append(index)
-        n_reflections, n_atoms = r, a
-    if current:
-        batches.append(current)
-    return [_pad(cells, hkls, batch) for batch in batches]
-
-
-def _pad(cells: CellBatch, hkls: list[FloatArray], chosen: list[int]) -> PaddedCells:
-    counts = cells.counts[chosen]
-    n_reflections = max(1, *(len(hkls[index]) for index in chosen)) if len(chosen) > 1 else max(1, len(hkls[chosen[0]]))
-    n_atoms = int(counts.max(initial=1))
-    distinct = [np.unique(cells.numbers[cells.atoms(index)], return_inverse=True) for index in chosen]
-    n_elements = max(1, max(len(numbers) for numbers, _ in distinct))
-    hkl = np.zeros((len(chosen), n_reflections, 3))
-    # Padding reflections sit at hkl = (1, 0, 0): a valid place where nothing divides by zero.
-    hkl[:, :, 0] = 1
-    mask: NDArray[np.float64] = np.zeros((len(chosen), n_reflections))
-    fractional = np.zeros((len(chosen), n_atoms, 3))
-    elements = np.zeros((len(chosen), n_elements), int)
-    membership = np.zeros((len(chosen), n_atoms, n_elements))
-    for row, (index, (numbers, column)) in enumerate(zip(chosen, distinct, strict=True)):
-        atoms = cells.atoms(index)
-        n = len(column)
-        hkl[row, : len(hkls[index])] = hkls[index]
-        mask[row, : len(hkls[index])] = 1
-        fractional[row, :n] = cells.fractional[atoms]
-        elements[row, : len(numbers)] = numbers
-        membership[row, np.arange(n), column] = cells.occupancies[atoms]
-    return PaddedCells(np.array(chosen), cells.lattices[chosen], hkl, mask, fractional, elements, membership)
+def _integers_in(lowest: FloatArray, highest: FloatArray) -> tuple[IntArray, FloatArray]:
+    """Return all whole numbers of the intervals from `lowest` to `highest` and which interval each is from."""
+    counts = np.maximum(highest - lowest + 1, 0).astype(np.int64)
+    interval = np.repeat(np.arange(len(counts)), counts)
+    firsts = np.cumsum(counts) - counts
+    return interval, np.arange(len(interval)) + np.repeat(lowest - firsts, counts)

@@ -49,32 +49,37 @@ def check_elements(numbers: set[int]) -> None:
 
 
 def form_factors(numbers: torch.Tensor, s_squared: torch.Tensor, *, slope: bool) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return f and df/ds² for elements `numbers` (n_cells, n_elements) at s² (n_cells, …, n_reflections), s = sin θ/λ.
+    """Return f and df/ds² of elements `numbers` (n_blocks, n_elements) at s² (n_blocks, …, n_reflections) in Å⁻².
 
-    s² is in Å⁻². Both results are (n_cells, …, n_elements, n_reflections); f = Z − 41.78214 s² Σ a exp(−b s²). The
+    s = sin θ/λ. Both results are (n_blocks, …, n_elements, n_reflections); f = Z − 41.78214 s² Σ a exp(−b s²). The
     second is empty unless `slope` is asked for.
     """
     table = torch.as_tensor(form_factor_table()[0], device=s_squared.device)[numbers]
     table = table.reshape(len(numbers), *(1 for _ in s_squared.shape[1:-1]), numbers.shape[1], 1, N_GAUSSIANS, 2)
     square = s_squared[..., None, :]
-    total = torch.zeros((), dtype=s_squared.dtype, device=s_squared.device)
-    total_slope = total
+    total = s_squared.new_zeros(*s_squared.shape[:-1], numbers.shape[1], s_squared.shape[-1])
+    total_b = torch.zeros_like(total) if slope else total.new_empty(0)
     for k in range(N_GAUSSIANS):
         a, b = table[..., k, 0], table[..., k, 1]
-        term = torch.exp(-b * square).mul_(a)
-        total = total + term
+        term = (square * -b).exp_()
+        total.addcmul_(term, a)
         if slope:
-            total_slope = total_slope + term * (1 - b * square)
-    z = numbers.to(s_squared.dtype).reshape(*table.shape[:-3], 1)
-    return z - MOTT_BETHE * square * total, -MOTT_BETHE * total_slope if slope else z.new_empty(0)
+            total_b.addcmul_(term, a * b)
+    derivative = total_b.mul_(square).sub_(total).mul_(MOTT_BETHE) if slope else total_b
+    z = numbers.to(s_squared.dtype).reshape(table.shape[:-2])
+    return total.mul_(square).mul_(-MOTT_BETHE).add_(z), derivative
 
 
-def lorentz_polarisation(q: torch.Tensor, wavelength: float) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return (1 + cos² 2θ)/(sin² θ cos θ) and its derivative with respect to Q, for Q in Å⁻¹ below 4π/λ."""
+def lorentz_polarisation(q: torch.Tensor, wavelength: float) -> torch.Tensor:
+    """Return (1 + cos² 2θ)/(sin² θ cos θ) for Q in Å⁻¹; beyond backscattering its value there, which is finite here."""
+    square = (q * (wavelength / (4 * math.pi))).square_().clamp_(1e-18, 1 - 1e-9)
+    cosine = (1 - square).sqrt_()
+    return (1 - 2 * square).square_().add_(1).div_(square).div_(cosine)
+
+
+def lorentz_polarisation_slope(q: torch.Tensor, wavelength: float) -> torch.Tensor:
+    """Return the derivative of the logarithm of `lorentz_polarisation` with respect to Q, in Å."""
     per_q = wavelength / (4 * math.pi)
     x = (q * per_q).clamp(1e-9, 1 - 1e-9)
     double = 1 - 2 * x * x
-    numerator = 1 + double * double
-    value = numerator / (x * x * torch.sqrt(1 - x * x))
-    slope = value * (-8 * x * double / numerator - 2 / x + x / (1 - x * x)) * per_q
-    return value, slope
+    return (x / (1 - x * x) - 2 / x - 8 * x * double / (1 + double * double)) * per_q

@@ -3,28 +3,53 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from xtal_core.cells import CellBatch
-from xtal_core.errors import InputError
+from xtal_core.cells import CellBatch, IntArray
+from xtal_core.errors import InputError, OptionError, StructureError
 from xtal_core.interfaces import PROFILE_PARAMETERS, DifferentiableSimulator, Linearisation
 from xtal_core.measurement import Measurement, Profile
 from xtal_core.pattern import FloatArray, Radiation
-from xtal_powder.canvas import Canvas
-from xtal_powder.intensities import PaddedTensors, linearised_structure_factors, squared_structure_factors
+from xtal_powder.blocks import LARGEST_ON_CPU, LARGEST_ON_GPU, Blocks, blocks_of
+from xtal_powder.canvas import COARSE, EXACT, Canvas, CanvasSize, Resolution, canvas_size, window
+from xtal_powder.intensities import squared_structure_factors
+from xtal_powder.linearisation import linearise_blocks
+from xtal_powder.lines import Conditions, lines
+from xtal_powder.peak_list import merged_peaks
+from xtal_powder.peak_shape import finest_scale
 from xtal_powder.plugin import PowderOptions
-from xtal_powder.reflections import padded_batches
-from xtal_powder.scattering import check_elements, lorentz_polarisation
-from xtal_powder.volume_scan import VolumeScan
+from xtal_powder.scattering import check_elements
+from xtal_powder.volume_scan import scan_blocks
 
-#: Largest number of atom–reflection pairs computed at once; keeps temporaries within the processor's cache.
-LARGEST_BATCH = 80_000
+#: Volume scans take lines together that are closer, in standard deviations of a peak, than this: 1 % off at the top.
+BLUR = 0.14
 
-#: Row, column of the strain component that each of the six Voigt components stands for.
-VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
+#: Å³; a cell with less is no cell.
+SMALLEST_VOLUME = 1e-3
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Cells of a batch whose patterns are drawn on the same canvas.
+
+    Attributes
+    ----------
+    canvas
+        Which depends on the measurement and the cell's profile, never on other cells.
+    indices : (n,)
+        Which cells of the batch.
+    profiles, conditions
+        Theirs, one each.
+    """
+
+    canvas: Canvas
+    indices: IntArray
+    profiles: list[Profile]
+    conditions: Conditions
 
 
 class PowderSimulator(DifferentiableSimulator):
@@ -32,34 +57,47 @@ class PowderSimulator(DifferentiableSimulator):
 
     Intensities are |F|² with f = Z − 41.78214 s² Σ a exp(−b s²), times the Lorentz–polarisation factor
     (1 + cos² 2θ)/(sin² θ cos θ); divided by the squared number of atoms, they do not depend on the choice of cell.
+    All reflections are kept; see `PowderOptions.intensity_floor` for what pymatgen leaves out.
     """
 
     def __init__(self, options: PowderOptions) -> None:
-        self.device = torch.device(options.device)
+        self.device = _device(options.device)
         self.size_factor = 1.0 if options.kernel == "text" else 2.0
+        self.intensity_floor = options.intensity_floor
+        self.largest = LARGEST_ON_CPU if self.device.type == "cpu" else LARGEST_ON_GPU
         if self.device.type == "cpu":
             torch.set_num_threads(options.threads)
 
+    @torch.inference_mode()
     def simulate(self, cells: CellBatch, measurement: Measurement, profiles: Sequence[Profile]) -> FloatArray:
         """Return (n_cells, n_points); see `Simulator.simulate`."""
         patterns = np.zeros((len(cells), len(measurement.q)))
-        if not len(cells):
-            return patterns
-        profiles = _one_each(profiles, len(cells))
-        canvas, q_limit = self._prepare(cells, measurement, profiles)
-        g_max = _largest_g(measurement.radiation, q_limit)
-        shared = len(set(profiles)) == 1
-        shape = canvas.shapes(profiles[:1], ["value"])["value"] if shared else None
-        for padded in padded_batches(cells, np.full(len(cells), g_max), LARGEST_BATCH):
-            chosen = [profiles[index] for index in padded.indices]
-            tensors = PaddedTensors.on(self.device, padded)
-            q = 2 * math.pi * tensors.reciprocal_vectors().norm(dim=-1)
-            squared = squared_structure_factors(tensors, (q / (4 * math.pi)).square()[:, None])[:, 0]
-            grid = self._draw(canvas, measurement.radiation, q_limit, chosen, q, squared)
-            kernel = shape if shape is not None else canvas.shapes(chosen, ["value"])["value"]
-            patterns[padded.indices] = canvas.read(canvas.spectrum(grid) * kernel).cpu().numpy()
+        radiation = measurement.radiation
+        for group in self._groups(cells, measurement, profiles, EXACT):
+            canvas = group.canvas
+            shared = len(set(group.profiles)) == 1
+            (kernels,) = canvas.kernels(group.profiles[:1], self.size_factor, ("value",))
+            for blocks in self._blocks(cells, group, radiation, largest=self.largest, cost_of_cell=canvas.size.n_axis):
+                members = torch.as_tensor(blocks.cells, device=self.device)
+                q = 2 * math.pi * blocks.reciprocal_vectors().norm(dim=-1)
+                squared = squared_structure_factors(blocks, (q / (4 * math.pi)).square()[:, None])[:, 0]
+                grids = canvas.empty_grids(len(blocks.cells), 1)
+                for line in lines(radiation, q, group.conditions.at(members[blocks.owner])):
+                    owner, position, intensity = blocks.owner[:, None], line.position, line.strength * squared
+                    if self.intensity_floor:
+                        peaks = merged_peaks(
+                            blocks.owner, position, intensity, radiation.wavelength, self.intensity_floor
+                        )
+                        owner, position, intensity = peaks.owner, peaks.position, peaks.intensity
+                    canvas.deposit(grids, owner, position, intensity)
+                if not shared:
+                    (kernels,) = canvas.kernels([group.profiles[i] for i in blocks.cells], self.size_factor, ("value",))
+                patterns[group.indices[blocks.cells]] = (
+                    canvas.read(canvas.spectrum(grids)[:, 0] * kernels).cpu().numpy()
+                )
         return patterns
 
+    @torch.inference_mode()
     def scan_volume(
         self, cells: CellBatch, measurement: Measurement, profile: Profile, factors: FloatArray
     ) -> FloatArray:
@@ -68,13 +106,32 @@ class PowderSimulator(DifferentiableSimulator):
         patterns = np.zeros((len(cells), len(factors), len(measurement.q)))
         if not patterns.size:
             return patterns
-        canvas, q_limit = self._prepare(cells, measurement, [profile])
-        scan = VolumeScan(measurement, profile, factors, q_limit, self.size_factor, self.device)
-        g_max = np.full(len(cells), scan.q_largest / (2 * math.pi))
-        for padded in padded_batches(cells, g_max, LARGEST_BATCH):
-            patterns[padded.indices] = scan.patterns(PaddedTensors.on(self.device, padded)).cpu().numpy()
+        for group in self._groups(cells, measurement, [profile], COARSE):
+            canvas = group.canvas
+            (kernel,) = canvas.kernels([profile], self.size_factor, ("value",))
+            conditions = group.conditions.at(torch.zeros(1, dtype=torch.long, device=self.device))
+            for blocks in self._blocks(
+                cells,
+                group,
+                measurement.radiation,
+                largest=self.largest,
+                cost_of_cell=canvas.size.n_axis,
+                stretch=float(np.cbrt(factors.max())),
+            ):
+                for portion, drawn in scan_blocks(
+                    canvas,
+                    measurement.radiation,
+                    blocks,
+                    kernel,
+                    conditions,
+                    factors,
+                    blur=BLUR * finest_scale(profile, self.size_factor) / measurement.q[-1],
+                    largest=self.largest // 5,
+                ):
+                    patterns[group.indices[blocks.cells], portion] = drawn.cpu().numpy()
         return patterns
 
+    @torch.inference_mode()
     def linearise(
         self,
         cells: CellBatch,
@@ -83,163 +140,100 @@ class PowderSimulator(DifferentiableSimulator):
         directions: Sequence[FloatArray],
     ) -> Linearisation:
         """Return patterns and derivatives; see `DifferentiableSimulator.linearise`."""
-        n_directions = max((d.shape[1] for d in directions), default=0)
         n_cells, n_points = len(cells), len(measurement.q)
+        n_directions = max((direction.shape[1] for direction in directions), default=0)
+        # Derivatives of one parameter are computed, and wanted, next to one another.
         result = Linearisation(
             np.zeros((n_cells, n_points)),
-            np.zeros((n_cells, n_points, n_directions)),
-            np.zeros((n_cells, n_points, len(PROFILE_PARAMETERS))),
+            np.zeros((n_cells, n_directions, n_points)).transpose(0, 2, 1),
+            np.zeros((n_cells, len(PROFILE_PARAMETERS), n_points)).transpose(0, 2, 1),
         )
-        if not n_cells:
-            return result
-        profiles = _one_each(profiles, n_cells)
-        canvas, q_limit = self._prepare(cells, measurement, profiles)
-        g_max = _largest_g(measurement.radiation, q_limit)
-        for padded in padded_batches(cells, np.full(n_cells, g_max), LARGEST_BATCH // 4):
-            n_atoms = padded.fractional.shape[1]
-            strain = np.zeros((len(padded.indices), 6, n_directions))
-            shift = np.zeros((len(padded.indices), n_atoms * 3, n_directions))
-            for row, index in enumerate(padded.indices):
-                rows, columns = directions[index].shape
-                strain[row, :, :columns] = directions[index][:6]
-                shift[row, : rows - 6, :columns] = directions[index][6:]
-            self._linearise_batch(
-                canvas,
-                measurement.radiation,
-                q_limit,
-                PaddedTensors.on(self.device, padded),
-                [profiles[index] for index in padded.indices],
-                torch.as_tensor(strain, device=self.device),
-                torch.as_tensor(shift, device=self.device).reshape(len(padded.indices), n_atoms, 3, n_directions),
-                result,
-                padded.indices,
-            )
+        for group in self._groups(cells, measurement, profiles, EXACT):
+            cost = group.canvas.size.n_axis * (n_directions + len(PROFILE_PARAMETERS)) // 8
+            for blocks in self._blocks(
+                cells, group, measurement.radiation, largest=self.largest // 3, cost_of_cell=cost
+            ):
+                part = linearise_blocks(
+                    group.canvas,
+                    measurement.radiation,
+                    blocks,
+                    [group.profiles[i] for i in blocks.cells],
+                    group.conditions.at(torch.as_tensor(blocks.cells, device=self.device)),
+                    [directions[i] for i in group.indices[blocks.cells]],
+                    n_directions,
+                    self.size_factor,
+                )
+                rows = group.indices[blocks.cells]
+                result.intensity[rows] = part.intensity
+                result.structure_jacobian[rows] = part.structure_jacobian
+                result.profile_jacobian[rows] = part.profile_jacobian
         return result
 
-    def _prepare(
-        self, cells: CellBatch, measurement: Measurement, profiles: Sequence[Profile]
-    ) -> tuple[Canvas, float]:
-        """Return the canvas and the largest apparent Q in Å⁻¹ of a reflection that contributes."""
-        check_elements(set(np.unique(cells.numbers).tolist()))
-        canvas = Canvas(measurement, profiles, self.size_factor, self.device)
-        radiation = measurement.radiation
-        if measurement.q[-1] > 4 * math.pi / radiation.wavelength:
-            raise InputError(
-                f"Q up to {measurement.q[-1]:.3f} Å⁻¹ cannot be reached with {radiation.wavelength:.5f} Å",
-                "give the right wavelength or a shorter axis",
-            )
-        limit = measurement.q[-1] + canvas.reach if measurement.reflections_to is None else measurement.reflections_to
-        # The Lorentz factor diverges at backscattering: nothing beyond 2θ = 170° contributes.
-        return canvas, min(limit, 4 * math.pi / radiation.wavelength * math.sin(math.radians(85)))
+    def _groups(
+        self, cells: CellBatch, measurement: Measurement, profiles: Sequence[Profile], resolution: Resolution
+    ) -> Iterator[Group]:
+        """Yield the cells by canvas. Raises InputError for what cannot be simulated."""
+        if len(profiles) not in (1, len(cells)):
+            raise InputError(f"{len(profiles)} profiles for {len(cells)} cells", "give one, or one a cell")
+        _check(cells, measurement)
+        if not len(cells):
+            return
+        sizes = {p: canvas_size(measurement, p, self.size_factor, resolution) for p in dict.fromkeys(profiles)}
+        windows = {profile: window(measurement, profile, self.size_factor) for profile in sizes}
+        one_each = list(profiles) * (len(cells) // len(profiles))
+        members: dict[CanvasSize, list[int]] = {}
+        for index, profile in enumerate(one_each):
+            members.setdefault(sizes[profile], []).append(index)
+        for size, indices in members.items():
+            chosen = [one_each[index] for index in indices]
+            conditions = Conditions.of(chosen, [windows[profile] for profile in chosen], self.device)
+            yield Group(Canvas(measurement, size, resolution.order, self.device), np.array(indices), chosen, conditions)
 
-    def _lines(
-        self, radiation: Radiation, q_limit: float, q: torch.Tensor, zero_shift: torch.Tensor
-    ) -> list[tuple[float, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]]:
-        """Return for each wavelength: weight, visible (0 or 1), apparent Q, its derivatives by Q and by zero shift (°)."""
-        per_sine = 4 * math.pi / radiation.wavelength
-        half = torch.deg2rad(zero_shift)[:, None] / 2
-        lines = []
-        for wavelength, weight in zip(radiation.wavelengths, radiation.weights, strict=True):
-            ratio = wavelength / (4 * math.pi)
-            sine = (q * ratio).clamp(max=1 - 1e-9)
-            cosine = torch.sqrt(1 - sine * sine)
-            apparent = per_sine * (sine * torch.cos(half) + cosine * torch.sin(half))
-            by_q = per_sine * ratio * (torch.cos(half) - sine / cosine * torch.sin(half))
-            by_shift = per_sine * (cosine * torch.cos(half) - sine * torch.sin(half)) * (math.pi / 360)
-            visible = q * wavelength / radiation.wavelength <= q_limit
-            lines.append((weight, visible.to(q.dtype), apparent, by_q, by_shift))
-        return lines
-
-    def _draw(
+    def _blocks(
         self,
-        canvas: Canvas,
+        cells: CellBatch,
+        group: Group,
         radiation: Radiation,
-        q_limit: float,
-        profiles: Sequence[Profile],
-        q: torch.Tensor,
-        squared: torch.Tensor,
-    ) -> torch.Tensor:
-        """Return (n_cells, n_fine) grids with the intensities of all wavelengths deposited."""
-        b_iso = torch.tensor([profile.b_iso for profile in profiles], dtype=q.dtype, device=self.device)
-        zero_shift = torch.tensor([profile.zero_shift for profile in profiles], dtype=q.dtype, device=self.device)
-        damped = squared * torch.exp(-2 * b_iso[:, None] * (q / (4 * math.pi)).square())
-        grid: torch.Tensor | None = None
-        for (weight, visible, apparent, _, _), wavelength in zip(
-            self._lines(radiation, q_limit, q, zero_shift), radiation.wavelengths, strict=True
-        ):
-            intensity = weight * damped * visible * lorentz_polarisation(q, wavelength)[0]
-            part = canvas.deposit(apparent, intensity[..., None])[:, 0]
-            grid = part if grid is None else grid + part
-        assert grid is not None
-        return grid
+        *,
+        largest: int,
+        cost_of_cell: int,
+        stretch: float = 1.0,
+    ) -> Iterator[Blocks]:
+        """Yield the blocks of a group's cells, with every reflection seen at any wavelength.
 
-    def _linearise_batch(
-        self,
-        canvas: Canvas,
-        radiation: Radiation,
-        q_limit: float,
-        cells: PaddedTensors,
-        profiles: Sequence[Profile],
-        strain: torch.Tensor,
-        displacements: torch.Tensor,
-        result: Linearisation,
-        rows: np.ndarray,
-    ) -> None:
-        """Write the linearisation of one padded batch into `rows` of `result`."""
-        g = cells.reciprocal_vectors()
-        q = 2 * math.pi * g.norm(dim=-1)
-        s_squared = (q / (4 * math.pi)).square()
-        # Strain ε changes |g| by −gᵀεg/|g|.
-        voigt = torch.stack([g[..., i] * g[..., j] for i, j in VOIGT], -1)
-        q_by_strain = -2 * math.pi * voigt / g.norm(dim=-1, keepdim=True)
-        structure = linearised_structure_factors(cells, s_squared, displacements)
-        b_iso = torch.tensor([profile.b_iso for profile in profiles], dtype=q.dtype, device=self.device)[:, None]
-        zero_shift = torch.tensor([profile.zero_shift for profile in profiles], dtype=q.dtype, device=self.device)
-        damping = torch.exp(-2 * b_iso * s_squared)
-        s_squared_by_q = q / (8 * math.pi**2)
-        # Columns: intensity, its change along each direction, its change with B; then what moves along Q.
-        amplitude: torch.Tensor | None = None
-        movement: torch.Tensor | None = None
-        for (weight, visible, apparent, by_q, by_shift), wavelength in zip(
-            self._lines(radiation, q_limit, q, zero_shift), radiation.wavelengths, strict=True
-        ):
-            factor, factor_slope = lorentz_polarisation(q, wavelength)
-            common = weight * visible * damping
-            intensity = common * factor * structure.squared
-            intensity_by_q = common * (
-                factor_slope * structure.squared
-                + factor * (structure.by_s_squared - 2 * b_iso * structure.squared) * s_squared_by_q
-            )
-            along = (common * factor)[..., None] * structure.by_direction
-            along = along + (intensity_by_q[..., None] * q_by_strain) @ strain
-            columns = torch.cat([intensity[..., None], along, (-2 * s_squared * intensity)[..., None]], -1)
-            moving = torch.cat([(intensity * by_q)[..., None] * q_by_strain, (intensity * by_shift)[..., None]], -1)
-            both = canvas.deposit(apparent, torch.cat([columns, moving], -1))
-            split = columns.shape[-1]
-            amplitude = both[:, :split] if amplitude is None else amplitude + both[:, :split]
-            movement = both[:, split:] if movement is None else movement + both[:, split:]
-        assert amplitude is not None
-        assert movement is not None
-        shapes = canvas.shapes(profiles, ["value", "by_offset", "by_size", "by_sigma", "by_hwhm"])
-        spectra = canvas.spectrum(amplitude)
-        drawn = canvas.read(spectra * shapes["value"][:, None])
-        moved = -canvas.read(canvas.spectrum(movement) * shapes["by_offset"][:, None])
-        widths = torch.stack([spectra[:, 0] * shapes[name] for name in ("by_size", "by_sigma", "by_hwhm")], 1)
-        n_directions = strain.shape[-1]
-        along = drawn[:, 1 : 1 + n_directions].transpose(1, 2) + moved[:, :6].transpose(1, 2) @ strain
-        by_profile = torch.cat([canvas.read(widths), drawn[:, -1:], moved[:, 6:]], 1)
-        result.intensity[rows] = drawn[:, 0].cpu().numpy()
-        result.structure_jacobian[rows] = along.cpu().numpy()
-        result.profile_jacobian[rows] = by_profile.transpose(1, 2).cpu().numpy()
+        `largest` and `cost_of_cell` are as for `blocks_of`; `stretch` is by how much lattices may still grow.
+        """
+        seen = group.conditions.highest[:, 0].cpu().numpy() * (radiation.wavelength / min(radiation.wavelengths))
+        return blocks_of(
+            cells.select(group.indices),
+            seen * stretch / (2 * math.pi),
+            self.device,
+            largest=largest,
+            cost_of_cell=cost_of_cell,
+        )
 
 
-def _largest_g(radiation: Radiation, q_limit: float) -> float:
-    """Return the largest 1/d in Å⁻¹ of which any wavelength shows a reflection below the apparent `q_limit`."""
-    return q_limit * radiation.wavelength / min(radiation.wavelengths) / (2 * math.pi)
+def _device(name: str) -> torch.device:
+    """Return the device called `name`. Raises OptionError for one that is not there or cannot compute with doubles."""
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in ("cpu", "cuda"):
+        raise OptionError(f"powder.device is '{name}'", "give cpu, cuda, or cuda:1 and so on")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise OptionError(f"powder.device is '{name}', which this computer or its PyTorch does not have", "give cpu")
+    return device
 
 
-def _one_each(profiles: Sequence[Profile], n_cells: int) -> list[Profile]:
-    """Return one profile for each cell."""
-    if len(profiles) not in (1, n_cells):
-        raise InputError(f"{len(profiles)} profiles for {n_cells} cells", "give one, or one a cell")
-    return list(profiles) * (n_cells if len(profiles) == 1 else 1)
+def _check(cells: CellBatch, measurement: Measurement) -> None:
+    """Raise InputError for cells or an axis that have no pattern."""
+    check_elements(set(np.unique(cells.numbers).tolist()))
+    if len(cells) and not cells.volumes.min() > SMALLEST_VOLUME:
+        raise StructureError(f"a unit cell has a volume of {cells.volumes.min():g} Å³", "give a lattice with a volume")
+    wavelength = measurement.radiation.wavelength
+    if measurement.q[-1] > 4 * math.pi / wavelength:
+        raise InputError(
+            f"Q up to {measurement.q[-1]:.3f} Å⁻¹ cannot be reached with {wavelength:.5f} Å",
+            "give the right wavelength or a shorter axis",
+        )

@@ -25,6 +25,7 @@ def add(
     jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 2,
 ) -> None:
     """Add structures to a library; what it already holds is skipped, so an interrupted run can be repeated."""
+    from xtal_core.errors import InputError
     from xtal_core.progress_display import progress_display
     from xtal_prototype.ingest import IngestReport, add_structures
     from xtal_prototype.library import StructureLibrary, library_path
@@ -38,10 +39,13 @@ def add(
         finally:
             for refusal in report.refusals:
                 typer.echo(f"not added: {refusal.source}: {refusal.reason}", err=True)
-            typer.echo(
-                f"{path}: {report.added} added, {report.known} known before, {len(report.refusals)} not added; "
-                f"{opened.counts().structures} structures in all"
-            )
+            if report.added or report.known:
+                typer.echo(
+                    f"{path}: {report.added} added, {report.known} known before, {len(report.refusals)} not added; "
+                    f"{opened.counts().structures} structures in all"
+                )
+    if not (report.added or report.known):
+        raise InputError("no structure could be added", "correct the files or give others", path)
 
 
 @app.command()

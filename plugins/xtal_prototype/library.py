@@ -116,8 +116,9 @@ class StructureLibrary:
     Use it as a context manager, or call `close`.
     """
 
-    def __init__(self, connection: sqlite3.Connection, path: Path):
+    def __init__(self, connection: sqlite3.Connection, path: Path, *, is_new: bool = False):
         self._connection = connection
+        self._is_new = is_new
         self.path = path
 
     @classmethod
@@ -139,15 +140,18 @@ class StructureLibrary:
         except OSError as error:
             raise InputError(f"the folder cannot be made ({error.strerror})", "choose another place", path) from None
         is_new = not path.exists() or path.stat().st_size == 0
-        library = cls(_connect(path, path.resolve().as_uri()), path)
+        library = cls(_connect(path, path.resolve().as_uri()), path, is_new=is_new)
         if is_new:
             library._write_schema()
         library._check_schema()
         return library
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file; one that was created here and has got no structure is removed."""
+        is_useless = self._is_new and not self.counts().structures
         self._connection.close()
+        if is_useless:
+            self.path.unlink(missing_ok=True)
 
     def __enter__(self) -> StructureLibrary:
         return self

@@ -227,6 +227,49 @@ def test_bad_options_are_one_line_and_leave_nothing(solve, tmp_path, arguments, 
     assert [path.name for path in tmp_path.iterdir()] == ["salt.xy"]
 
 
+@pytest.fixture
+def plans(monkeypatch):
+    """Return a list that gets the plan of every run, which ends there."""
+    from xtal_core.cli import solve as command
+
+    seen = []
+
+    def spy(problem, tools, progress):
+        seen.append(tools.plan)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "solve_problem", spy)
+    return seen
+
+
+def test_the_library_goes_to_every_generator_that_searches_one(solve, plans):
+    solve("--generator", "prototype", "--library", "mine.sqlite", "--set", "prototype.table=no")
+    (plan,) = plans
+    assert plan.generators == ("toy", "prototype")
+    assert plan.settings == {"prototype": {"table": "no", "library": "mine.sqlite"}}
+
+
+def test_a_library_named_twice_must_be_the_same(solve, plans):
+    library = ("--generator", "prototype", "--library", "mine.sqlite")
+    solve(*library, "--set", "prototype.library=mine.sqlite")
+    assert plans[0].settings == {"prototype": {"library": "mine.sqlite"}}
+    error = one_line_error(solve(*library, "--set", "prototype.library=other.sqlite"), 2)
+    assert "--library mine.sqlite contradicts --set prototype.library=other.sqlite" in error
+
+
+def test_a_library_that_nobody_searches_is_refused(solve):
+    error = one_line_error(solve("--library", "mine.sqlite"), 2)
+    assert "none of the generators toy searches a library; leave out --library" in error
+
+
+def test_a_library_that_does_not_exist_is_refused(solve, tmp_path):
+    tools = ("--generator", "prototype", "--simulator", "toy-simulator", "--refiner", "none")
+    error = one_line_error(solve("--library", "absent.sqlite", tools=tools), 2)
+    assert "absent.sqlite" in error
+    assert "xtal library add" in error
+    assert [path.name for path in tmp_path.iterdir()] == ["salt.xy"]
+
+
 @pytest.mark.parametrize("formula", ["", "NaXx", "Na0.5Cl", "hello!"])
 def test_bad_formulas_are_one_line(solve, formula):
     one_line_error(solve(formula=formula), 2)

@@ -19,6 +19,7 @@ from xtal_core.agreement import (
 from xtal_core.candidate import Candidate
 from xtal_core.errors import PatternError
 from xtal_core.pattern import Pattern, Radiation
+from xtal_core.pattern_features import background_terms
 
 CU = Radiation.from_line("CuKa1")
 
@@ -60,23 +61,41 @@ def test_the_default_axis_spans_the_pattern_and_is_no_coarser_than_its_median_st
 def test_scale_and_background_agree_with_bounded_least_squares(pattern):
     simulated = np.random.default_rng(3).uniform(size=(4, 300))
     simulated[0] -= 0.03 * pattern.intensity  # anticorrelated: the scale ends at its bound
-    fits = fit_scale_and_background(pattern, simulated, terms=5)
+    terms = background_terms(pattern)
+    fits = fit_scale_and_background(pattern, simulated)
     root = np.sqrt(point_weights(pattern))
     for row, column in enumerate(simulated):
-        matrix = np.column_stack([column, background_basis(pattern, 5)])
-        bounds = ([0, *[-np.inf] * 5], np.inf)
+        matrix = np.column_stack([column, background_basis(pattern.q, terms)])
+        bounds = ([0, *[-np.inf] * terms], np.inf)
         solution = lsq_linear(root[:, None] * matrix, root * pattern.intensity, bounds, tol=1e-14)
         assert fits.scales[row] == pytest.approx(solution.x[0], abs=1e-6)
         np.testing.assert_allclose(fits.calculated[row], matrix @ solution.x, rtol=1e-6)
     assert fits.scales[0] == 0
+    assert fits.n_parameters == 1 + terms
+
+
+def test_background_terms_are_chebyshev_polynomials_over_the_range_of_the_axis():
+    q = np.linspace(1.5, 6.5, 40)
+    x = (q - 4) / 2.5
+    np.testing.assert_allclose(background_basis(q, 4), np.column_stack([x**0, x, 2 * x**2 - 1, 4 * x**3 - 3 * x]))
+    assert background_basis(q, 0).shape == (40, 0)
+
+
+def test_a_calculated_pattern_without_background_is_scaled_and_nothing_else():
+    made = pattern_of(rocksalt(5.64))
+    peaks = made.intensity - (300 - 30 * made.q)
+    fits = fit_scale_and_background(replace(made, intensity=peaks), peaks[None] / 3)
+    assert fits.n_parameters == 1
+    assert fits.scales[0] == pytest.approx(3)
+    assert not fits.backgrounds.any()
 
 
 def test_the_residual_is_one_when_nothing_is_explained_and_zero_when_all_is():
     problem = salt_problem()
-    peaks = problem.pattern.intensity - (50 - 5 * problem.pattern.q)
+    peaks = problem.pattern.intensity - (300 - 30 * problem.pattern.q)
     fits = fit_scale_and_background(problem.pattern, np.array([peaks, np.zeros_like(peaks)]))
     assert fits.residuals == pytest.approx([0, 1], abs=1e-12)
-    np.testing.assert_allclose(fits.backgrounds[0], 50 - 5 * problem.pattern.q, atol=1e-6)
+    np.testing.assert_allclose(fits.backgrounds[0], 300 - 30 * problem.pattern.q, atol=1e-6)
 
 
 def test_residual_is_the_documented_ratio(pattern):
@@ -88,7 +107,7 @@ def test_residual_is_the_documented_ratio(pattern):
 
 def test_a_stored_background_is_used_as_it_is():
     made = pattern_of(rocksalt(5.64))
-    stored = replace(made, background=50 - 5 * made.q)
+    stored = replace(made, background=300 - 30 * made.q)
     fits = fit_scale_and_background(stored, (made.intensity - stored.background)[None] / 7)
     np.testing.assert_array_equal(fits.backgrounds[0], stored.background)
     assert fits.scales[0] == pytest.approx(7)

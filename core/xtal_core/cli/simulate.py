@@ -14,6 +14,7 @@ import typer
 import xtal_core
 from xtal_core.agreement import measurement_for, resample
 from xtal_core.cells import CellBatch
+from xtal_core.counting import counted
 from xtal_core.errors import OptionError, StructureError, fault_of
 from xtal_core.interfaces import Simulator
 from xtal_core.measurement import Profile
@@ -74,10 +75,13 @@ def simulate(
         intensity = _calculate(tool, CellBatch.from_structures([crystal]), two_theta, radiation, profile)
     if not intensity.max() > 0:
         raise StructureError("has no reflection in this range", "raise --two-theta-max", structure)
-    intensity *= (STRONGEST if noise is None else noise) / intensity.max()
-    intensity += background * intensity.max() * background_shape(two_theta)
-    if noise is not None:
-        intensity = np.random.default_rng(seed).poisson(intensity).astype(float)
+    intensity = counted(
+        two_theta,
+        intensity,
+        strongest=STRONGEST if noise is None else noise,
+        background=background,
+        random=None if noise is None else np.random.default_rng(seed),
+    )
     if json:
         record = {
             "formula": crystal.composition.reduced_formula,
@@ -96,12 +100,6 @@ def simulate(
         sys.stdout.write(text)
     else:
         _write(out, text)
-
-
-def background_shape(two_theta: FloatArray) -> FloatArray:
-    """Return a smooth background like that of a flat sample in air: 1 at the first point, falling to about a third."""
-    x = (two_theta - two_theta[0]) / (two_theta[-1] - two_theta[0])
-    return 0.3 + 0.7 * np.exp(-3 * x)
 
 
 def _calculate(

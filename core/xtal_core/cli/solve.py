@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +14,7 @@ from rich.console import Console
 
 from xtal_core.candidate import Solution
 from xtal_core.errors import OptionError, XtalError
-from xtal_core.options import parse_settings
+from xtal_core.options import describe_options, parse_settings
 from xtal_core.pipeline import solve as solve_problem
 from xtal_core.plan import Plan, gather_tools
 from xtal_core.problem import Formula, Problem
@@ -21,7 +22,7 @@ from xtal_core.progress_display import progress_display
 from xtal_core.readers import read_pattern, read_structure
 from xtal_core.readers.patterns import AxisChoice
 from xtal_core.reference import score_against
-from xtal_core.registry import installed_registry
+from xtal_core.registry import Registry, installed_registry
 from xtal_core.report import CrystalFile, crystal_files, report_folder, solution_table, write_report
 from xtal_core.report.record import solution_record, to_json
 
@@ -49,6 +50,9 @@ def solve(
     ] = None,
     axis: Annotated[AxisChoice, typer.Option("--axis", help="What the first column is.")] = "auto",
     candidates: Annotated[int, typer.Option("--candidates", "-n", help="How many structures to return at most.")] = 10,
+    library: Annotated[
+        Path | None, typer.Option("--library", metavar="FILE", help="Structure library for the generators to search.")
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="PLUGIN.OPTION=VALUE", help="An option of a plugin (xtal plugins --options)."),
@@ -71,13 +75,15 @@ def solve(
 
     Structures are proposed for the formula, refined against the pattern and ranked by how well they describe it.
     """
+    registry = installed_registry()
+    generators = tuple(generator or Plan.generators)
     plan = Plan(
-        generators=tuple(generator or Plan.generators),
+        generators=generators,
         refiner=None if refiner == "none" else refiner,
         simulator=simulator,
         metric=metric,
         n_candidates=candidates,
-        settings=parse_settings(settings or []),
+        settings=_with_library(parse_settings(settings or []), library, generators, registry),
         seed=seed,
         jobs=jobs or _available_cores(),
     )
@@ -94,7 +100,6 @@ def solve(
         crystallite_size=size,
     )
     target = out or Path(f"{pattern.stem}-solution")
-    registry = installed_registry()
     with report_folder(target, replace=force) as folder:
         tools = gather_tools(plan, registry)
         with progress_display(quiet=quiet or json) as progress:
@@ -128,6 +133,26 @@ def _read_formula(text: str, z: int | None) -> tuple[Formula, int | None]:
             f"{text} is {units} {formula}, which contradicts --z {z}", f"write --formula {formula} --z {z}"
         )
     return formula, units
+
+
+def _with_library(
+    settings: dict[str, dict[str, str]], library: Path | None, generators: Sequence[str], registry: Registry
+) -> dict[str, dict[str, str]]:
+    """Return `settings` with `library` for each of `generators` that has an option of this name."""
+    if library is None:
+        return settings
+    file, changed = str(library), dict(settings)
+    for name in generators:
+        options = registry.offer("generator", name).record.options
+        if options is None or all(description.name != "library" for description in describe_options(options)):
+            continue
+        given = settings.get(name, {})
+        if given.get("library", file) != file:
+            raise OptionError(f"--library {file} contradicts --set {name}.library={given['library']}", "give only one")
+        changed[name] = given | {"library": file}
+    if not any("library" in changed.get(name, {}) for name in generators):
+        raise OptionError(f"none of the generators {', '.join(generators)} searches a library", "leave out --library")
+    return changed
 
 
 def _available_cores() -> int:

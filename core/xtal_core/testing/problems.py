@@ -47,5 +47,5 @@ def problem_of(structure: Structure, simulator: Simulator, z: int | None = None)
     axis = measurement_for(blank, 4 * len(q))
     simulated = simulator.simulate(CellBatch.from_structures([structure]), axis, [Profile(gaussian_sigma=WIDTH)])
     peaks = resample(simulated, axis, q)[0]
-    pattern = replace(blank, intensity=1000 * peaks / peaks.max() + 60 - 6 * q)
+    pattern = replace(blank, intensity=1000 * peaks / peaks.max() + 300 - 30 * q)
     return Problem(pattern, Formula.parse(structure.composition.reduced_formula)[0], z=z)

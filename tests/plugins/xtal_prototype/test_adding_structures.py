@@ -212,6 +212,26 @@ def test_the_commands_add_list_and_describe(tmp_path, capsys, rutile):
     assert "mp-2: not a CIF text" in information
 
 
+def test_nothing_that_could_be_added_is_an_error_and_leaves_no_library(tmp_path, capsys):
+    table = write_table(tmp_path / "table.csv", [("mp-1", "junk"), ("mp-2", "more junk")])
+    assert main(["library", "add", str(table), "--jobs", "1", "--library", str(tmp_path / "new.sqlite")]) == 2
+    *reasons, error = capsys.readouterr().err.splitlines()
+    assert [reason.split(": ")[1] for reason in reasons] == ["mp-1", "mp-2"]
+    assert "no structure could be added" in error
+    assert [path.name for path in tmp_path.iterdir()] == ["table.csv"]
+
+
+def test_a_library_that_was_there_before_stays_whatever_is_refused(tmp_path, rutile):
+    library = tmp_path / "library.sqlite"
+    add(library, write_table(tmp_path / "good.csv", [("mp-1", rutile.to(fmt="cif"))]))
+    bad = write_table(tmp_path / "bad.csv", [("mp-2", "junk")])
+    assert main(["library", "add", str(bad), "--jobs", "1", "--library", str(library)]) == 2
+    # What was refused is remembered, so that it is known, and no error, the next time.
+    assert main(["library", "add", str(bad), "--jobs", "1", "--library", str(library)]) == 0
+    with StructureLibrary.open(library) as opened:
+        assert opened.counts().structures == 1
+
+
 def test_commands_without_a_library_end_with_one_line(tmp_path, capsys):
     assert main(["library", "info", "--library", str(tmp_path / "none.sqlite")]) == 2
     error = capsys.readouterr().err

@@ -152,7 +152,7 @@ def pattern_of(structure: Structure, sigma: float = 0.02, points: int = 700) -> 
     cells = CellBatch.from_structures([structure])
     peaks = ToySimulator().simulate(cells, measurement, [Profile(gaussian_sigma=sigma)])
     intensity = resample(peaks, measurement, q)[0]
-    return replace(blank, intensity=1000 * intensity / intensity.max() + 50 - 5 * q)
+    return replace(blank, intensity=1000 * intensity / intensity.max() + 300 - 30 * q)
 
 
 def salt_problem(structure: Structure | None = None) -> Problem:

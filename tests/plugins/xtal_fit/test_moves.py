@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import spglib
+from pymatgen.core import Lattice, Structure
+
+from xtal_core.measurement import Profile
+from xtal_fit.moves import KICKS, PERTURBATIONS, exchanged, kicked, released, symmetrised
+
+
+def space_group(trial, tolerance=1e-3):
+    return spglib.get_symmetry_dataset((trial.lattice, trial.fractional, trial.numbers), symprec=tolerance).number
+
+
+def distances(trial, other):
+    return np.linalg.norm((trial.fractional - other.fractional) @ trial.lattice, axis=1)
+
+
+def test_exchanging_turns_normal_perovskite_into_the_other_one(trial_of):
+    sites = [[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]]
+    trial = trial_of(Structure(Lattice.cubic(3.9), ["Sr", "Ti", "O", "O", "O"], sites), Profile())
+    (other,) = exchanged([replace(trial, residual=0.5)])
+    assert other.numbers.tolist() == [22, 38, 8, 8, 8]
+    assert other.residual == np.inf
+    np.testing.assert_array_equal(other.fractional, trial.fractional)
+
+
+def test_sets_of_different_size_or_of_the_same_element_are_not_exchanged(trial_of, rutile, baddeleyite):
+    assert exchanged([trial_of(rutile, Profile())]) == []
+    # Zr and each of the two kinds of O have four atoms; the two kinds of O are the same element.
+    assert len(exchanged([trial_of(baddeleyite, Profile())])) == 2
+
+
+def test_kicks_move_atoms_and_keep_the_space_group(trial_of, baddeleyite):
+    trial = trial_of(baddeleyite, Profile())
+    moved = kicked([trial], np.random.default_rng(3))
+    assert len(moved) == len(KICKS)
+    for kick, other in zip(KICKS, moved, strict=True):
+        assert space_group(other) == 14
+        assert 0.1 * kick < distances(other, trial).max() < 10 * kick
+        np.testing.assert_array_equal(other.lattice, trial.lattice)
+        assert other.residual == np.inf
+
+
+def test_a_structure_without_free_coordinates_cannot_be_kicked(trial_of):
+    salt = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    assert kicked([trial_of(salt, Profile())], np.random.default_rng(3)) == []
+
+
+def test_released_structures_are_in_p1_and_a_little_displaced(trial_of, rutile):
+    trial = trial_of(rutile, Profile())
+    free = released([trial], np.random.default_rng(4))
+    assert len(free) == len(PERTURBATIONS)
+    for size, other in zip(PERTURBATIONS, free, strict=True):
+        assert space_group(other) == 1
+        assert other.directions.n_directions == 6 + 3 * 6 - 3
+        assert distances(other, trial).mean() == pytest.approx(size, rel=0.5)
+
+
+def test_structures_are_symmetrised_to_every_group_they_come_close_to(trial_of, rutile):
+    free = trial_of(rutile, Profile(), keep_symmetry=False)
+    shifts = np.random.default_rng(5).normal(size=(6, 3)) * 0.02
+    moved = replace(free, fractional=free.fractional + shifts @ np.linalg.inv(free.lattice))
+    found = symmetrised([moved])
+    assert 136 in {space_group(other) for other in found}
+    for other in found:
+        directions = other.directions.n_directions
+        assert directions < moved.directions.n_directions
+        assert distances(other, moved).max() < 0.3
+    assert len({space_group(other) for other in found}) == len(found)
+
+
+def test_a_structure_without_symmetry_gains_none(trial_of, triclinic):
+    assert symmetrised([trial_of(triclinic, Profile())]) == []
