@@ -18,7 +18,7 @@ from xtal_core.pattern_features import peak_width
 MOST_OBSERVATIONS = 40
 
 #: R² that rounding, tabulated form factors and numerical peak shapes leave between two calculations of one structure.
-CALCULATION_FLOOR = 5e-7
+CALCULATION_FLOOR = 2e-7
 
 
 def independent_observations(pattern: Pattern) -> float:

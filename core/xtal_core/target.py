@@ -57,8 +57,8 @@ def make_target(
 ) -> Target:
     """Return `pattern` smoothed by a Gaussian of `smoothing` Å⁻¹, for peaks of standard deviation `native_width` Å⁻¹.
 
-    Every measured point contributes; the axis has three points a standard deviation of the smoothed peaks. Less
-    smoothing than averaging over the nearest points takes is not possible: `Target.smoothing` says how much was applied.
+    Every measured point contributes; the axis has three points a standard deviation of the smoothed peaks. Averaging
+    over the nearest points takes some smoothing even where none is asked for: `Target.smoothing` says how much it was.
     """
     span = pattern.q[-1] - pattern.q[0]
     width = math.hypot(smoothing, native_width)

@@ -33,7 +33,7 @@ FEW_DIRECTIONS = 26
 
 #: R², and number of free parameters, that need no further search: of a calculated pattern, and of a measured one,
 #: whose texture, background and peak shapes are never described perfectly.
-SOLVED = 3e-6, 25
+SOLVED = 1e-6, 12
 SOLVED_MEASURED = 0.1, 10
 
 #: Å⁻¹; sharper peaks are smoothed to this width until the last stage, which only the best candidates reach.
@@ -98,6 +98,13 @@ class Stages:
         return self if residuals[0] <= residuals[1] else beyond
 
     @property
+    def widest_gaussian(self) -> float:
+        """Å⁻¹: with what the crystallite size adds, peaks a third wider than they are seen to be."""
+        size = self.problem.crystallite_size
+        rest = (1.33 * self.native_width) ** 2 - (0.0 if size is None else 6 / size**2)
+        return float(np.sqrt(max(rest, (0.6 * self.native_width) ** 2)))
+
+    @property
     def search_smoothing(self) -> float:
         """Å⁻¹: what takes the peaks to `SEARCH_WIDTH`, if they are sharper."""
         return float(np.sqrt(max(SEARCH_WIDTH**2 - self.native_width**2, 0.0)))
@@ -134,7 +141,7 @@ class Stages:
         """Return the trials fitted to a less smoothed pattern, atoms and the Gaussian width included."""
         native = self.native_width
         target = self.target(COARSE_WIDTH / 2 if native < COARSE_WIDTH / 2 else 0.0)
-        width = ProfileParameter("gaussian_sigma", 0.1 * native, 3 * native)
+        width = ProfileParameter("gaussian_sigma", 0.1 * native, self.widest_gaussian)
         started = [replace(trial, displaced=True) for trial in trials]
         return fit(self.simulator, target, started, [width], MIDDLE_STEPS, self.observations, jobs=self.jobs)
 
@@ -163,7 +170,7 @@ class Stages:
     def parameters(self) -> list[ProfileParameter]:
         """Return the profile parameters that are refined at full resolution."""
         native = self.native_width
-        parameters = [ProfileParameter("gaussian_sigma", 0.05 * native, 3 * native)]
+        parameters = [ProfileParameter("gaussian_sigma", 0.05 * native, self.widest_gaussian)]
         if self.profile.crystallite_size is None:
             parameters.append(ProfileParameter("lorentzian_hwhm", 0.0, 3 * native))
         elif self.problem.crystallite_size is None:

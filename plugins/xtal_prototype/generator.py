@@ -41,7 +41,7 @@ class PrototypeGenerator(Generator):
             templates = sources.of_composition(anonymous, problem.z)
             decorated = self._decorate(templates, amounts)
             for z in self._cell_sizes(templates, problem.z):
-                decorated += self._redistribute(sources, amounts, z)
+                decorated += self._redistribute(sources, amounts, z, problem.z)
         if problem.space_group is not None:
             decorated = [item for item in decorated if item.template.space_group == problem.space_group]
         if not decorated:
@@ -94,13 +94,20 @@ class PrototypeGenerator(Generator):
             frequency[z] += len(templates) + 1
         return [size for size, _ in frequency.most_common(self.options.cell_sizes)]
 
-    def _redistribute(self, sources: TemplateSources, amounts: dict[int, int], z: int) -> list[Decoration]:
-        """Return distributions of the elements over the orbits of types of another composition but the same size."""
+    def _redistribute(
+        self, sources: TemplateSources, amounts: dict[int, int], z: int, known_z: int | None
+    ) -> list[Decoration]:
+        """Return distributions of the elements over the orbits of types of another composition but the same size.
+
+        `z` formula units are in the primitive cell; `known_z`, unless None, must be those of this or of the
+        conventional cell.
+        """
         n_atoms = z * sum(amounts.values())
         anonymous = anonymous_key(amounts.values())
         by_type: dict[str, list[Template]] = defaultdict(list)
         for template in sources.of_size(n_atoms):
-            if template.anonymous != anonymous and len(by_type[template.label]) < 40:
+            possible = known_z in (None, z, z * template.z_conventional // template.z_primitive)
+            if possible and template.anonymous != anonymous and len(by_type[template.label]) < 40:
                 by_type[template.label].append(template)
         scores = np.nan_to_num(substitution_scores()[:, list(amounts)], nan=UNKNOWN_REPLACEMENT)
         found = []

@@ -1,12 +1,10 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
-from toys import pattern_of, rocksalt
 from xtal_core.parsimony import CALCULATION_FLOOR, MOST_OBSERVATIONS, independent_observations, penalised_residual
+from xtal_core.pattern import Pattern, Radiation
 
 
 def schwarz(residual_sum: float, n_observations: int, n_parameters: int) -> float:
@@ -28,15 +26,18 @@ def test_fits_better_than_calculations_agree_are_equally_good():
     assert penalised_residual(0.0, 0, 20) == pytest.approx(np.log(CALCULATION_FLOOR))
 
 
-def test_broad_patterns_hold_about_as_many_observations_as_peaks_fit_side_by_side():
-    for sigma in (0.12, 0.16, 0.2):
-        pattern = pattern_of(rocksalt(5.64), sigma=sigma)
-        span = pattern.q[-1] - pattern.q[0]
-        assert independent_observations(pattern) == pytest.approx(span / sigma, rel=0.2)
+def pattern_with_peaks(sigma: float, last: float = 6.0) -> Pattern:
+    q = np.linspace(1.0, last, 1500)
+    intensity = sum(np.exp(-((q - centre) ** 2) / (2 * sigma**2)) for centre in (2.2, 4.6))
+    return Pattern(q, intensity, Radiation.from_line("CuKa1"))
 
 
-def test_sharp_patterns_are_not_believed_to_hold_more_and_the_broadest_not_less_than_ten():
-    sharp = pattern_of(rocksalt(5.64), sigma=0.01)
-    assert independent_observations(sharp) == MOST_OBSERVATIONS
-    slope = replace(sharp, intensity=100 + 50 * np.cos(sharp.q))
-    assert independent_observations(slope) == 10
+def test_the_broader_the_peaks_the_fewer_the_observations():
+    broad, broader = (independent_observations(pattern_with_peaks(sigma)) for sigma in (0.3, 0.4))
+    assert broad / broader == pytest.approx(0.4 / 0.3, rel=0.2)
+    assert 10 < broader < broad < MOST_OBSERVATIONS
+
+
+def test_sharp_patterns_are_not_believed_to_hold_more_and_short_ones_not_less_than_ten():
+    assert independent_observations(pattern_with_peaks(0.01)) == MOST_OBSERVATIONS
+    assert independent_observations(pattern_with_peaks(0.4, last=2.0)) == 10

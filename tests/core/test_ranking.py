@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from pymatgen.core import Lattice, Structure
@@ -33,6 +35,12 @@ def test_a_better_fit_must_be_worth_its_parameters():
     assert [r.candidate for r in ranked] == [few, many]
     ranked, _ = rank([few, many], ToyMetric(), 10, observations=1e6)
     assert [r.candidate for r in ranked] == [many, few]
+
+
+def test_a_unit_of_the_prior_weighs_as_much_as_a_factor_e_in_the_residual():
+    plain = candidate(rocksalt(5.6), 0.1)
+    likely = replace(candidate(rocksalt(5.6), 0.1 * np.e), prior=1.0)
+    assert merit(likely, OBSERVATIONS) == pytest.approx(merit(plain, OBSERVATIONS), abs=1e-4)
 
 
 def test_equal_residuals_keep_the_order_of_the_generator():

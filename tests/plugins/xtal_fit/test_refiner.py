@@ -105,7 +105,7 @@ def test_elements_on_the_wrong_sites_are_exchanged(simulator, problem_of):
     right, wrong = (
         Structure(Lattice.cubic(3.905), [*cations, "O", "O", "O"], sites) for cations in (("Ba", "Ti"), ("Ti", "Ba"))
     )
-    problem = problem_of(right, Profile(crystallite_size=100.0), known_size=100.0)
+    problem = problem_of(right, Profile(gaussian_sigma=0.03))
     best = refine(problem, [Candidate(wrong, "test", "exchanged")], simulator)[0]
     assert StructureMatcher(ltol=0.01, stol=0.02, scale=False).fit(best.structure, right)
     without = refine(problem, [Candidate(wrong, "test")], simulator, FitOptions(rounds=0))[0]

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import pytest
+
+from xtal_core.errors import InputError
+from xtal_prototype.library import StructureLibrary
+from xtal_prototype.plugin import PrototypeOptions
+from xtal_prototype.reading import read_entry
+from xtal_prototype.sources import RawStructure
+from xtal_prototype.templates import TemplateSources, used_library
+
+
+@pytest.fixture
+def library(tmp_path, rock_salt):
+    path = tmp_path / "library.sqlite"
+    with StructureLibrary.open_for_adding(path) as opened:
+        opened.add([read_entry(RawStructure("halite", rock_salt.to(fmt="cif")))])
+    return path
+
+
+@pytest.fixture(autouse=True)
+def absent_default(monkeypatch, tmp_path):
+    """Whoever runs the tests may have a library of their own."""
+    monkeypatch.setenv("XTAL_LIBRARY", str(tmp_path / "absent.sqlite"))
+
+
+def kinds(options, z=None):
+    with TemplateSources(options) as sources:
+        return {template.source.split()[0] for template in sources.of_composition("A1B1", z)}
+
+
+def test_library_table_and_aflow_are_searched_together(library):
+    assert kinds(PrototypeOptions(library=str(library))) == {"library", "prototype", "AFLOW"}
+
+
+@pytest.mark.parametrize(
+    ("switched_off", "left"),
+    [
+        ({"table": False}, {"library", "AFLOW"}),
+        ({"aflow": False}, {"library", "prototype"}),
+        ({"use_library": False}, {"prototype", "AFLOW"}),
+        ({"table": False, "aflow": False, "use_library": False}, set()),
+    ],
+)
+def test_each_source_can_be_switched_off(library, monkeypatch, switched_off, left):
+    monkeypatch.setenv("XTAL_LIBRARY", str(library))
+    assert kinds(PrototypeOptions(**switched_off)) == left
+
+
+def test_a_library_that_was_named_must_exist(tmp_path):
+    with pytest.raises(InputError, match="xtal library add"):
+        TemplateSources(PrototypeOptions(library=str(tmp_path / "other.sqlite")))
+
+
+def test_the_default_library_may_be_absent():
+    assert used_library(PrototypeOptions()) is None
+    assert kinds(PrototypeOptions()) == {"prototype", "AFLOW"}
+
+
+def test_the_default_library_is_used_when_it_is_there(library, monkeypatch):
+    monkeypatch.setenv("XTAL_LIBRARY", str(library))
+    assert used_library(PrototypeOptions()) == library
+    assert "library" in kinds(PrototypeOptions())
+
+
+def test_templates_have_the_formula_units_or_the_size_asked_for(library):
+    with TemplateSources(PrototypeOptions(library=str(library))) as sources:
+        for z in (1, 2, 4):
+            templates = sources.of_composition("A1B1", z)
+            assert templates
+            assert all(z in (t.z_primitive, t.z_conventional) for t in templates)
+        for n_atoms in (2, 5):
+            sized = sources.of_size(n_atoms)
+            assert {t.n_atoms for t in sized} == {n_atoms}
+            assert len({t.anonymous for t in sized}) > 1 or n_atoms == 2
+
+
+def test_the_library_is_closed_afterwards(library):
+    with TemplateSources(PrototypeOptions(library=str(library))) as sources:
+        opened = sources.library
+    with pytest.raises(Exception, match="closed"):
+        opened.counts()
