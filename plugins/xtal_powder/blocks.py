@@ -22,7 +22,7 @@ from xtal_powder.reflections import reflections_within
 LENGTH = 64
 
 #: Atom–reflection pairs computed at once: on processors few enough for temporaries to stay within the cache.
-LARGEST_ON_CPU = 250_000
+LARGEST_ON_CPU = 150_000
 LARGEST_ON_GPU = 20_000_000
 
 #: Reflections enumerated at once.

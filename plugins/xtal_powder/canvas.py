@@ -26,6 +26,9 @@ from xtal_powder.peak_shape import finest_scale, peak_shape, reach, support
 #: Grid points between the farthest a peak is seen and half the period, in which its tails are levelled off.
 MARGIN = 16
 
+#: Grid points of the narrowest peaks that are drawn.
+LARGEST_GRID = 1e7
+
 #: The Lorentz factor diverges at backscattering: nothing beyond this 2θ, in degrees, contributes.
 LARGEST_TWO_THETA = 170.0
 
@@ -77,7 +80,8 @@ def window(measurement: Measurement, profile: Profile, size_factor: float) -> tu
 def canvas_size(measurement: Measurement, profile: Profile, size_factor: float, resolution: Resolution) -> CanvasSize:
     """Return the size of the canvas for patterns with `profile`.
 
-    Widths are rounded, so that similar profiles share a canvas. Raises InputError for a profile without broadening.
+    Widths are rounded, so that similar profiles share a canvas. Raises InputError for a profile without broadening, or
+    with so little that the grid would be excessive.
     """
     width = finest_scale(profile, size_factor)
     if width <= 0:
@@ -96,6 +100,11 @@ def canvas_size(measurement: Measurement, profile: Profile, size_factor: float, 
     shift = 2 * math.pi / measurement.radiation.wavelength * math.radians(math.ceil(2 * abs(profile.zero_shift)) / 2)
     farthest = max(measurement.q[-1] - lowest, highest - measurement.q[0]) + shift
     period = farthest + min(farthest, support(generous)) + 2 * MARGIN * spacing
+    if period / spacing > LARGEST_GRID:
+        raise InputError(
+            f"peaks {width:.1g} Å⁻¹ wide are too narrow for an axis of {period:.1f} Å⁻¹",
+            "give a smaller crystallite size or a larger width",
+        )
     n_axis = _fast_length(period / measurement.step)
     n_grid = _fast_length(n_axis * measurement.step / spacing)
     stride = math.ceil(n_grid / n_axis)

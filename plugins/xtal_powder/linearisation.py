@@ -46,7 +46,7 @@ def linearise_blocks(
     structure = linearised_structure_factors(
         blocks, s_squared, torch.as_tensor(displacements, device=canvas.device)[blocks.owner]
     )
-    log_by_q = structure.by_s_squared * q / (8 * math.pi**2)
+    squared_by_q = structure.by_s_squared * q / (8 * math.pi**2)
     # Columns that change in height: the intensity itself, its changes along directions and with B. Columns that move:
     # intensity times its movement with the zero shift and with the six strains.
     columns = torch.empty(*q.shape, n + 9, dtype=q.dtype, device=q.device)
@@ -54,7 +54,7 @@ def linearise_blocks(
     for line in lines(radiation, q, conditions):
         slopes = line_slopes(radiation, q, conditions, line.wavelength)
         intensity = line.strength * structure.squared
-        by_q = line.strength * log_by_q + intensity * slopes.log_strength_by_q
+        by_q = line.strength * squared_by_q + intensity * slopes.log_strength_by_q
         columns[..., 0] = intensity
         torch.mul(line.strength[..., None], structure.by_direction, out=columns[..., 1 : n + 1])
         columns[..., 1 : n + 1] += (by_q[..., None] * q_by_strain) @ strain[blocks.owner]

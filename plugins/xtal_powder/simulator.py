@@ -126,7 +126,7 @@ class PowderSimulator(DifferentiableSimulator):
                     conditions,
                     factors,
                     blur=BLUR * finest_scale(profile, self.size_factor) / measurement.q[-1],
-                    largest=self.largest // 5,
+                    largest=self.largest // 3,
                 ):
                     patterns[group.indices[blocks.cells], portion] = drawn.cpu().numpy()
         return patterns
@@ -151,7 +151,7 @@ class PowderSimulator(DifferentiableSimulator):
         for group in self._groups(cells, measurement, profiles, EXACT):
             cost = group.canvas.size.n_axis * (n_directions + len(PROFILE_PARAMETERS)) // 8
             for blocks in self._blocks(
-                cells, group, measurement.radiation, largest=self.largest // 3, cost_of_cell=cost
+                cells, group, measurement.radiation, largest=self.largest // 2, cost_of_cell=cost
             ):
                 part = linearise_blocks(
                     group.canvas,

@@ -2,7 +2,7 @@
 
 Fractional coordinates stay, and with them the phases, which are most of the work. What changes with the volume is where
 reflections stand, the Lorentz–polarisation factor there, and the form factors. |F|² is a smooth function of the scale:
-it is computed at three scales and interpolated, within a few 1e-4. Peaks are drawn less finely than elsewhere.
+it is computed at a few scales and interpolated, within a few 1e-4. Peaks are drawn less finely than elsewhere.
 """
 
 from __future__ import annotations

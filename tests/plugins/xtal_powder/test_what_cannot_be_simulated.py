@@ -35,6 +35,11 @@ def test_a_profile_without_broadening(simulator, batch, axis, profile):
         simulator.scan_volume(batch, axis, profile, np.ones(2))
 
 
+def test_peaks_too_narrow_for_any_grid(simulator, batch, axis):
+    with pytest.raises(InputError, match="peaks 1e-09 Å⁻¹ wide are too narrow"):
+        simulator.simulate(batch, axis, [Profile(gaussian_sigma=1e-9)])
+
+
 def test_an_axis_beyond_backscattering(simulator, batch, axis):
     beyond = Measurement(np.linspace(1.0, 8.3, 500), axis.radiation)
     with pytest.raises(InputError, match=r"Q up to 8\.300 Å⁻¹ cannot be reached with 1\.54184 Å"):
