@@ -17,7 +17,7 @@ from xtal_core.agreement import compare_with_pattern
 from xtal_core.candidate import Candidate, Solution
 from xtal_core.errors import PluginError, XtalError, fault_of
 from xtal_core.interfaces import Workbench
-from xtal_core.parsimony import independent_observations
+from xtal_core.parsimony import ranking_weights
 from xtal_core.plan import Tools
 from xtal_core.problem import Problem
 from xtal_core.progress import Progress, SilentProgress
@@ -54,7 +54,7 @@ def solve(problem: Problem, tools: Tools, progress: Progress | None = None) -> S
         # Candidates that nobody refined get a fit too, so that all can be ranked by the same residual.
         with fault_of(plan.simulator):
             candidates = compare_with_pattern(problem, candidates, tools.simulator)
-        ranked, remarks = rank(candidates, tools.metric, plan.n_candidates, independent_observations(problem.pattern))
+        ranked, remarks = rank(candidates, tools.metric, plan.n_candidates, *ranking_weights(problem.pattern))
     record = provenance(problem.pattern, tools) | {"seconds": stages}
     return Solution(problem, ranked, record, (*notes, *remarks), interrupted)
 
