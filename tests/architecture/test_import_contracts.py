@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 
-HEAVY = {"torch", "torch_geometric", "pymatgen", "scipy", "ot", "matplotlib", "gemmi", "spglib", "pybaselines"}
+HEAVY = {"torch", "torch_geometric", "pymatgen", "scipy", "ot", "matplotlib", "gemmi", "spglib"}
 
 LOAD_EVERY_MANIFEST = """
 import json, sys
