@@ -11,7 +11,9 @@ from xtal_core.pattern import FloatArray
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
+    from xtal_core.agreement_factors import AgreementFactors
     from xtal_core.problem import Problem
+    from xtal_core.reflection_table import ReflectionTable
 
 
 @dataclass(frozen=True)
@@ -25,13 +27,37 @@ class Score:
 
 
 @dataclass(frozen=True, eq=False)
+class Uncertainty:
+    """How well a least-squares refinement determined its parameters, from its normal matrix.
+
+    Attributes
+    ----------
+    names
+        Of all parameters: the structural ones, then those of the profile.
+    directions : (6 + 3 n_atoms, n_structural)
+        What each structural parameter does to the cell and the atoms of the candidate's structure, in the convention of
+        `xtal_core.interfaces.DifferentiableSimulator.linearise`.
+    covariance : (n_parameters, n_parameters)
+        Of the parameters in the order of `names`, scale and background having been refined with them.
+    reduced_chi_squared
+        Σ w (obs − calc)² / (n_points − n_parameters), the weights being 1/σ²; None where σ is not known, and then the
+        covariance takes its scale from the misfit.
+    """
+
+    names: tuple[str, ...]
+    directions: FloatArray
+    covariance: FloatArray
+    reduced_chi_squared: float | None
+
+
+@dataclass(frozen=True, eq=False)
 class Fit:
     """How a candidate describes the pattern, on the measured points.
 
     Attributes
     ----------
     calculated, background : (n_points,)
-        In the units of the measured intensity; `calculated` includes `background`.
+        In the units of the measured intensity; `calculated` includes `background`, and that what the blank contributes.
     profile
         Refined profile parameters.
     scale
@@ -40,6 +66,10 @@ class Fit:
         R²wp = Σ w (obs − calc)² / Σ w (obs − background)², no square root.
     n_parameters
         How many parameters were varied.
+    uncertainty
+        Set by refinements that know how well their parameters are determined.
+    blank_scale
+        Factor by which the pattern's blank was multiplied; None where the pattern has none.
     """
 
     calculated: FloatArray
@@ -48,6 +78,8 @@ class Fit:
     scale: float
     residual: float
     n_parameters: int
+    uncertainty: Uncertainty | None = None
+    blank_scale: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +131,8 @@ class RankedCandidate:
         How many lower-ranked candidates were the same structure and merged into this one.
     reference_scores
         Set only when a reference was given, and only after ranking.
+    agreement, reflections
+        Agreement factors of the fit, and the reflections of the structure where the simulator lists them.
     """
 
     rank: int
@@ -107,6 +141,8 @@ class RankedCandidate:
     space_group: tuple[str, int]
     duplicates: int = 0
     reference_scores: tuple[Score, ...] = ()
+    agreement: AgreementFactors | None = None
+    reflections: ReflectionTable | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,28 +7,37 @@ the abstract classes and inherit no behaviour.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
 from xtal_core.candidate import Candidate
-from xtal_core.cells import CellBatch
+from xtal_core.cells import CellBatch, IntArray
 from xtal_core.measurement import Measurement, Profile
 from xtal_core.pattern import FloatArray
 from xtal_core.problem import Problem
 from xtal_core.progress import Progress, SilentProgress
 
-if TYPE_CHECKING:
-    from pymatgen.core import Structure
-
 #: Version of everything in this module. A plugin states the one it was written for.
 INTERFACE_VERSION = 1
 
-#: Order of the profile derivatives that `DifferentiableSimulator.linearise` returns.
-PROFILE_PARAMETERS = ("crystallite_size", "gaussian_sigma", "lorentzian_hwhm", "b_iso", "zero_shift")
+#: The numbers of a `Profile` by which `DifferentiableSimulator.linearise` can differentiate.
+PROFILE_PARAMETERS = (
+    "crystallite_size",
+    "gaussian_sigma",
+    "lorentzian_hwhm",
+    "b_iso",
+    "zero_shift",
+    "strain_sigma",
+    "strain_hwhm",
+    "instrument_sigma",
+    "instrument_hwhm",
+    "sample_displacement",
+    "march_coefficient",
+)
 
 
 class Simulator(ABC):
@@ -61,8 +70,8 @@ class Linearisation:
     intensity : (n_cells, n_points)
     structure_jacobian : (n_cells, n_points, n_directions)
         Along the directions given; columns beyond those of a cell are 0.
-    profile_jacobian : (n_cells, n_points, 5)
-        With respect to `PROFILE_PARAMETERS`.
+    profile_jacobian : (n_cells, n_points, n_parameters)
+        With respect to the profile parameters asked for, in that order.
     """
 
     intensity: FloatArray
@@ -80,12 +89,15 @@ class DifferentiableSimulator(Simulator):
         measurement: Measurement,
         profiles: Sequence[Profile],
         directions: Sequence[FloatArray],
+        parameters: Sequence[str],
     ) -> Linearisation:
-        """Return patterns and derivatives along directions in structure space.
+        """Return patterns and derivatives along directions in structure space and by profile parameters.
 
         `directions[i]` is (6 + 3 n_atoms, n_directions): the first six rows are the components ε11, ε22, ε33,
         2ε23, 2ε13, 2ε12 of a symmetric strain that maps each lattice vector a to a (1 + ε), the others are changes of
-        the fractional coordinates, atom by atom.
+        the fractional coordinates, atom by atom. `parameters` are names from `PROFILE_PARAMETERS`; what is not asked
+        for costs nothing. What a profile lacks (the size of an infinite crystallite, the March coefficient without an
+        axis) has the derivative 0. Raises InputError for other names.
         """
 
 
@@ -98,6 +110,49 @@ class UsesFiles(Protocol):
 
     def files(self) -> Sequence[Path]:
         """Return the files, known once the object has done its work."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Reflections:
+    """The reflections of one cell, one of each Friedel pair.
+
+    Attributes
+    ----------
+    hkl : (n, 3)
+        In the setting of the cell.
+    q : (n,) Å⁻¹
+        2π/d.
+    squared_structure_factor : (n,)
+        |F|² of the cell, electrons², of atoms at rest.
+    position : (n,) Å⁻¹
+        Q at which the reference wavelength shows it, shifts of the profile included.
+    intensity : (n,)
+        Area, in Q, of what both of the pair contribute to the pattern with all wavelengths, in the units of `simulate`.
+    """
+
+    hkl: IntArray
+    q: FloatArray
+    squared_structure_factor: FloatArray
+    position: FloatArray
+    intensity: FloatArray
+
+
+@runtime_checkable
+class ListsReflections(Protocol):
+    """What a simulator may offer besides its interface: the single reflections that its patterns consist of."""
+
+    def list_reflections(self, cell: CellBatch, measurement: Measurement, profile: Profile) -> Reflections:
+        """Return the reflections that contribute to the pattern of `cell`, which holds one cell, by increasing Q."""
+        ...
+
+    def weigh_reflections(
+        self, cell: CellBatch, measurement: Measurement, profile: Profile, weights: FloatArray
+    ) -> FloatArray:
+        """Return (n_weights, n): Σᵢ weights(i) y(i) for what each reflection, as listed, contributes to the pattern.
+
+        `weights` is (n_weights, n_points). The sum over all reflections is that of the pattern.
+        """
         ...
 
 
@@ -162,6 +217,8 @@ class SimilarityMetric(ABC):
         "structures" or "patterns". Only a metric of patterns may rank an unsolved sample.
     better
         Which way is more alike.
+    symmetric
+        Whether swapping two items changes nothing but the last digits, so that each pair needs computing once.
     same_below
         Two items this close are the same structure: `value <= same_below` (`>=` where higher is better).
     """
@@ -170,15 +227,52 @@ class SimilarityMetric(ABC):
     unit: ClassVar[str] = ""
     compares: ClassVar[Literal["structures", "patterns"]] = "structures"
     better: ClassVar[Literal["lower", "higher"]] = "lower"
+    symmetric: ClassVar[bool] = False
     same_below: float
 
     @abstractmethod
-    def featurise(self, items: Sequence[Structure]) -> list[Any]:
+    def featurise(self, items: Sequence[Any]) -> list[Any]:
         """Return what `compare` needs of each item, computed once an item.
 
-        Raises StructureError, naming the item, for one the metric cannot take.
+        Items are pymatgen structures, or patterns (`Pattern`) for a metric that compares these, and what
+        `ReadsItems.read_item` returned. Raises StructureError, naming the item, for one the metric cannot take.
         """
 
     @abstractmethod
     def compare(self, first: Sequence[Any], second: Sequence[Any]) -> FloatArray:
         """Return the (n_first, n_second) values between features; NaN where there is no match."""
+
+
+@runtime_checkable
+class ComparesWithin(Protocol):
+    """What a metric of distances may offer besides its interface: not to finish what is far apart.
+
+    For clusters and nearest neighbours, which need no more than the pairs up to a limit.
+    """
+
+    def compare_within(self, first: Sequence[Any], second: Sequence[Any], limit: float) -> FloatArray:
+        """Return the (n_first, n_second) values as `compare` does, infinity where one is proven to be above `limit`."""
+        ...
+
+
+@runtime_checkable
+class ReadsItems(Protocol):
+    """What a metric may offer besides its interface: items of its own kind, read from files (a measured G(r), say).
+
+    `item_suffixes` are the endings of such files, lower case with the dot.
+    """
+
+    item_suffixes: tuple[str, ...]
+
+    def read_item(self, path: Path) -> Any:
+        """Return the item in the file. Raises InputError for one that cannot be read."""
+        ...
+
+
+@runtime_checkable
+class ExplainsPairs(Protocol):
+    """What a metric may offer besides its interface: what the value of a pair depended on (fitted morphs, say)."""
+
+    def explain(self, first: Any, second: Any) -> Mapping[str, float]:
+        """Return named quantities behind `compare([first], [second])`; units belong into the names."""
+        ...

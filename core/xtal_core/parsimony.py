@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from xtal_core.pattern import Pattern
-from xtal_core.pattern_features import is_measured, peak_width
+from xtal_core.pattern_features import peak_width
 
 #: Even sharp patterns are not believed to hold more: texture, background and peak shapes err together over many points.
 MOST_OBSERVATIONS = 40
@@ -24,19 +24,6 @@ CALCULATION_FLOOR = 2e-7
 def independent_observations(pattern: Pattern) -> float:
     """Return how many independent values `pattern` holds: two for every standard deviation of its peaks."""
     return float(np.clip(2 * (pattern.q[-1] - pattern.q[0]) / peak_width(pattern), 10, MOST_OBSERVATIONS))
-
-
-#: What ranking takes a measured pattern for: errors of the model are larger, and tempt low symmetry more, than noise.
-#: Both numbers were chosen on measured patterns of RRUFF.
-MEASURED_OBSERVATIONS = 13
-MEASURED_PRIOR_WEIGHT = 0.5
-
-
-def ranking_weights(pattern: Pattern) -> tuple[float, float]:
-    """Return the observations that ranking counts, and what a unit of the prior weighs against ln R²."""
-    if is_measured(pattern):
-        return MEASURED_OBSERVATIONS, MEASURED_PRIOR_WEIGHT
-    return independent_observations(pattern), 1.0
 
 
 def penalised_residual(residual: float, n_parameters: float, observations: float) -> float:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from xtal_core.errors import InputError
 
 FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
 
 #: X-ray emission lines in Å (Hölzer et al., Phys. Rev. A 56, 4554 (1997) and Bearden, Rev. Mod. Phys. 39, 78 (1967)).
 EMISSION_LINES: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
@@ -74,9 +75,18 @@ class Radiation:
         return np.degrees(2 * np.arcsin(np.where(np.abs(sine) <= 1, sine, np.nan)))
 
 
+#: A pattern of which fewer points are left says nothing.
+FEWEST_POINTS = 10
+
+#: Polynomials of a higher order follow reflections.
+MOST_CHEBYSHEV_TERMS = 36
+
+
 @dataclass(frozen=True, eq=False)
 class Pattern:
-    """A powder diffraction pattern.
+    """A powder diffraction pattern, and how it is to be looked at.
+
+    Nothing is ever cut out or subtracted: what prepares a pattern for a fit stands beside the measured points.
 
     Attributes
     ----------
@@ -94,6 +104,16 @@ class Pattern:
         Where it came from, for messages and provenance.
     notes
         What the reader did that the user should know (points merged, order reversed, …).
+    excluded : (n_points,), optional
+        True where a point is to count for nothing: it weighs 0 in every fit and every sum.
+    blank : (n_points,), optional
+        What a container or solvent alone scatters, at the same points; a fit subtracts it with a factor that is not
+        negative.
+    blank_source
+        Where that came from.
+    chebyshev_terms
+        How many Chebyshev polynomials the fitted background consists of; None leaves it to
+        `xtal_core.pattern_features.background_terms`.
     """
 
     q: FloatArray
@@ -103,9 +123,13 @@ class Pattern:
     background: FloatArray | None = None
     source: str = ""
     notes: tuple[str, ...] = ()
+    excluded: BoolArray | None = None
+    blank: FloatArray | None = None
+    blank_source: str = ""
+    chebyshev_terms: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("q", "intensity", "uncertainty", "background"):
+        for name in ("q", "intensity", "uncertainty", "background", "blank"):
             values = getattr(self, name)
             if values is None:
                 continue
@@ -120,11 +144,29 @@ class Pattern:
             raise InputError("q must be positive and strictly increasing", "sort the points and merge duplicates")
         if self.uncertainty is not None and (self.uncertainty <= 0).any():
             raise InputError("standard uncertainties must be positive", "remove the points or the column")
+        if self.excluded is not None:
+            excluded = np.array(self.excluded, dtype=bool)
+            excluded.setflags(write=False)
+            object.__setattr__(self, "excluded", excluded)
+            if excluded.shape != self.q.shape:
+                raise InputError(f"excluded has shape {excluded.shape}, q has {self.q.shape}", "give one value a point")
+            if np.sum(~excluded) < FEWEST_POINTS:
+                problem = f"fewer than {FEWEST_POINTS} points are left to fit"
+                raise InputError(problem, "exclude less", self.source or None)
+        terms = self.chebyshev_terms
+        if terms is not None and not 0 <= terms <= MOST_CHEBYSHEV_TERMS:
+            remedy = f"give a number from 0 to {MOST_CHEBYSHEV_TERMS}"
+            raise InputError(f"{terms} background terms were asked for", remedy)
 
     @property
     def two_theta(self) -> FloatArray:
         """(n_points,) degrees: 2θ for the reference wavelength."""
         return self.radiation.two_theta_from_q(self.q)
+
+    @property
+    def included(self) -> BoolArray:
+        """(n_points,): True where a point counts."""
+        return np.ones(len(self), bool) if self.excluded is None else ~self.excluded
 
     def __len__(self) -> int:
         return len(self.q)

@@ -34,23 +34,43 @@ def smooth(q: FloatArray, values: FloatArray, at: FloatArray, sigma: float) -> F
     return result
 
 
+def bridged_intensity(pattern: Pattern) -> FloatArray:
+    """Return the (n_points,) intensity with a straight line across every excluded region."""
+    if pattern.excluded is None:
+        return pattern.intensity
+    included = pattern.included
+    return np.interp(pattern.q, pattern.q[included], pattern.intensity[included])
+
+
 def noise_level(pattern: Pattern) -> float:
     """Return the standard deviation of the noise of single points, from their second differences."""
-    second = pattern.intensity[2:] - 2 * pattern.intensity[1:-1] + pattern.intensity[:-2]
+    # Where a region was excluded, the points on its two sides become neighbours: too few to matter for a median.
+    intensity = pattern.intensity[pattern.included]
+    second = intensity[2:] - 2 * intensity[1:-1] + intensity[:-2]
     return float(np.median(np.abs(second)) / 0.6745 / math.sqrt(6))
 
 
 def is_measured(pattern: Pattern) -> bool:
-    """Return whether `pattern` is noisy: one without any noise was calculated."""
-    return noise_level(pattern) > MEASURED_NOISE * float(pattern.intensity.max())
+    """Return whether `pattern` was measured: with noise or, where that was smoothed away, with several wavelengths."""
+    return is_noisy(pattern) or len(pattern.radiation.wavelengths) > 1
+
+
+def is_noisy(pattern: Pattern) -> bool:
+    """Return whether neighbouring points of `pattern` scatter visibly."""
+    return noise_level(pattern) > MEASURED_NOISE * float(bridged_intensity(pattern).max())
 
 
 def background_terms(pattern: Pattern) -> int:
-    """Return how many Chebyshev terms the background of `pattern` needs; 0 where none is left."""
+    """Return how many Chebyshev terms the background of `pattern` has: those asked for, else those it needs.
+
+    A stored background needs none besides it, and a pattern without background none at all.
+    """
+    if pattern.chebyshev_terms is not None:
+        return pattern.chebyshev_terms
     if pattern.background is not None:
         return 0
-    top = float(pattern.intensity.max())
-    if not is_measured(pattern) and pattern.intensity.min() < NO_BACKGROUND * top:
+    intensity = bridged_intensity(pattern)
+    if not is_measured(pattern) and intensity.min() < NO_BACKGROUND * float(intensity.max()):
         return 0
     return int(np.clip(round(TERMS_PER_Q * (pattern.q[-1] - pattern.q[0])), 4, 12))
 
@@ -64,7 +84,7 @@ def peak_width(pattern: Pattern) -> float:
     step = float(np.median(np.diff(pattern.q)))
     sigma = 2 * step
     q = np.arange(pattern.q[0], pattern.q[-1], step)
-    y = smooth(pattern.q, pattern.intensity, q, sigma)
+    y = smooth(pattern.q, bridged_intensity(pattern), q, sigma)
     # Peaks stand on a background that varies slowly: what remains above a running minimum is theirs.
     window = max(3, int(0.6 / step))
     padded = np.pad(y, window // 2, mode="edge")

@@ -2,7 +2,8 @@
 
     pattern ─read▶ Problem ─generate▶ Candidates ─refine▶ Candidates ─rank▶ Solution ─report▶ files
 
-`xtal_core.readers` reads, `xtal_core.report` reports; what lies between is `solve`.
+`xtal_core.readers` reads, `xtal_core.report` reports; what lies between is `solve`. Structures given by hand take the
+place of generated ones, or join them.
 """
 
 from __future__ import annotations
@@ -10,30 +11,39 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 
 from xtal_core.agreement import compare_with_pattern
-from xtal_core.candidate import Candidate, Solution
-from xtal_core.errors import PluginError, XtalError, fault_of
+from xtal_core.agreement_factors import agreement_factors, r_bragg
+from xtal_core.candidate import Candidate, RankedCandidate, Solution
+from xtal_core.errors import OptionError, PluginError, XtalError, fault_of
 from xtal_core.interfaces import Workbench
-from xtal_core.parsimony import ranking_weights
+from xtal_core.parsimony import independent_observations
 from xtal_core.plan import Tools
+from xtal_core.preparation import blank_notes
 from xtal_core.problem import Problem
 from xtal_core.progress import Progress, SilentProgress
 from xtal_core.provenance import provenance
 from xtal_core.ranking import rank
+from xtal_core.reflection_table import reflection_table
 
 
-def solve(problem: Problem, tools: Tools, progress: Progress | None = None) -> Solution:
+def solve(
+    problem: Problem, tools: Tools, progress: Progress | None = None, given: Sequence[Candidate] = ()
+) -> Solution:
     """Return the solution of `problem` by `tools`, which `xtal_core.plan.gather_tools` makes of a plan.
 
-    When the user interrupts, the solution is that of what was found until then; KeyboardInterrupt is only raised when
-    nothing was. Raises PluginError when a plugin fails; a generator among several may fail, which is noted.
+    Candidates `given` by hand are pooled with those of the generators, of which there may then be none. When the user
+    interrupts, the solution is that of what was found until then; KeyboardInterrupt is only raised when nothing was.
+    Raises PluginError when a plugin fails; a generator among several may fail, which is noted.
     """
     plan, stages = tools.plan, {}
+    if not given and not tools.generators:
+        raise OptionError("no generator was named", "name one, or give a structure")
     notes: list[str] = []
-    generated: list[Candidate] = []
+    generated = list(given)
     finished: list[Candidate] = []
     workbench = Workbench(tools.simulator, plan.seed, progress or SilentProgress(), plan.jobs, finished.extend)
     interrupted = False
@@ -54,7 +64,10 @@ def solve(problem: Problem, tools: Tools, progress: Progress | None = None) -> S
         # Candidates that nobody refined get a fit too, so that all can be ranked by the same residual.
         with fault_of(plan.simulator):
             candidates = compare_with_pattern(problem, candidates, tools.simulator)
-        ranked, remarks = rank(candidates, tools.metric, plan.n_candidates, *ranking_weights(problem.pattern))
+        ranked, remarks = rank(candidates, tools.metric, plan.n_candidates, independent_observations(problem.pattern))
+    with _timed("assess", stages), fault_of(plan.simulator):
+        ranked = tuple(_assessed(problem, candidate, tools) for candidate in ranked)
+    notes += blank_notes(problem.pattern, ranked)
     record = provenance(problem.pattern, tools) | {"seconds": stages}
     return Solution(problem, ranked, record, (*notes, *remarks), interrupted)
 
@@ -89,6 +102,16 @@ def _refine(problem: Problem, candidates: Sequence[Candidate], tools: Tools, wor
     if any(candidate.fit is not None and not np.isfinite(candidate.fit.residual) for candidate in refined):
         raise PluginError(name, "returned a residual that is not a number")
     return refined
+
+
+def _assessed(problem: Problem, ranked: RankedCandidate, tools: Tools) -> RankedCandidate:
+    """Return `ranked` with its reflections and agreement factors."""
+    fit = ranked.candidate.fit
+    if fit is None:
+        return ranked
+    reflections = reflection_table(problem.pattern, ranked.candidate, tools.simulator)
+    bragg = None if reflections is None else r_bragg(*reflections.known)
+    return replace(ranked, agreement=agreement_factors(problem.pattern, fit, bragg), reflections=reflections)
 
 
 def _salvage(finished: Sequence[Candidate], generated: Sequence[Candidate]) -> list[Candidate]:

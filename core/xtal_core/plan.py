@@ -19,7 +19,7 @@ class Plan:
     Attributes
     ----------
     generators
-        Names of the generators; their candidates are pooled.
+        Names of the generators; their candidates are pooled. None are needed where structures are given by hand.
     refiner
         Name of the refiner; None leaves the structures as they were generated.
     simulator, metric
@@ -101,8 +101,6 @@ def gather_tools(plan: Plan, registry: Registry) -> Tools:
     """
     if plan.n_candidates < 1:
         raise OptionError(f"{plan.n_candidates} candidates were asked for", "ask for at least 1")
-    if not plan.generators:
-        raise OptionError("no generator was named", f"choose from {', '.join(registry.names('generator'))}")
     members = plan.members()
     offers = [registry.offer(kind, name) for kind, name in members]
     for plugin in plan.settings:

@@ -74,6 +74,9 @@ class Problem:
         International number, when known.
     crystallite_size
         Å, when known.
+    robust
+        Whether the sample may hold other phases: refiners then let intensity far above the calculated pattern count
+        less, see `xtal_core.robust_weights`.
     """
 
     pattern: Pattern
@@ -82,6 +85,7 @@ class Problem:
     lattice: FloatArray | None = None
     space_group: int | None = None
     crystallite_size: float | None = None
+    robust: bool = False
 
     def __post_init__(self) -> None:
         if self.z is not None and self.z < 1:

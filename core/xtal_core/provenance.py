@@ -33,7 +33,7 @@ def provenance(pattern: Pattern, tools: Tools) -> dict[str, Any]:
         "seed": tools.plan.seed,
         "jobs": tools.plan.jobs,
         "candidates": tools.plan.n_candidates,
-        "input": describe_files([Path(pattern.source)]) if pattern.source else [],
+        "input": describe_files([Path(source) for source in (pattern.source, pattern.blank_source) if source]),
         "command_line": [Path(sys.argv[0]).name, *sys.argv[1:]],
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
     }

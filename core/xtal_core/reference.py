@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from xtal_core.candidate import Score, Solution
-from xtal_core.errors import XtalError, fault_of
+from xtal_core.comparison import compare_with
+from xtal_core.item import Item
+from xtal_core.metric_inputs import MetricInputs, choose_metrics
 from xtal_core.registry import Registry
 
 if TYPE_CHECKING:
@@ -18,24 +18,24 @@ if TYPE_CHECKING:
 def score_against(solution: Solution, reference: Structure, registry: Registry) -> Solution:
     """Return `solution` with every candidate scored against `reference` by all metrics that compare structures.
 
-    Order and everything else stay. A metric that fails, or refuses one of the structures, is left out and noted.
+    Order and everything else stay. A metric that fails, or refuses a structure, is left out there and noted.
     """
-    structures = [ranked.candidate.structure for ranked in solution.ranked]
-    scores: list[list[Score]] = [[] for _ in structures]
-    notes = list(solution.notes)
-    if not structures:
+    if not solution.ranked:
         return solution
-    for name in registry.names("metric"):
-        try:
-            metric = registry.create("metric", name)
-            if metric.compares != "structures":
-                continue
-            with fault_of(name):
-                values = np.asarray(metric.compare(metric.featurise([reference]), metric.featurise(structures)))[0]
-        except XtalError as error:
-            notes.append(f"no {name} against the reference: {error}")
-            continue
-        for row, value in zip(scores, values, strict=True):
-            row.append(Score(name, None if np.isnan(value) else float(value), metric.better, metric.unit))
-    ranked = tuple(replace(r, reference_scores=tuple(s)) for r, s in zip(solution.ranked, scores, strict=True))
-    return replace(solution, ranked=ranked, notes=tuple(notes))
+    candidates = [Item(f"candidate {ranked.rank}", ranked.candidate.structure) for ranked in solution.ranked]
+    metrics = [
+        chosen
+        for chosen in choose_metrics([], registry, {})
+        if chosen.metric is None or chosen.metric.compares == "structures"
+    ]
+    rows = compare_with(MetricInputs([Item("the reference", reference), *candidates]), metrics)
+    ranked = tuple(
+        replace(
+            candidate,
+            reference_scores=tuple(Score(c.metric, c.value, c.better, c.unit) for c in comparisons if not c.error),
+        )
+        for candidate, comparisons in zip(solution.ranked, rows, strict=True)
+    )
+    # What is wrong with the reference, or with a metric, is the same for all candidates.
+    failures = dict.fromkeys(f"no {c.metric} against the reference: {c.error}" for row in rows for c in row if c.error)
+    return replace(solution, ranked=ranked, notes=(*solution.notes, *failures))

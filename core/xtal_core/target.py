@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from xtal_core.agreement import background_basis, point_weights
+from xtal_core.agreement import background_basis
+from xtal_core.errors import PatternError
 from xtal_core.measurement import Measurement, Profile
 from xtal_core.pattern import FloatArray, Pattern
 from xtal_core.pattern_features import background_terms, peak_width, smooth
@@ -24,9 +25,9 @@ class Target:
     intensity : (n_points,)
         Measured intensity, smoothed; scaled so that its largest value is 1.
     root_weights : (n_points,)
-        Square roots of the weights of the points.
+        Square roots of the weights of the points; 0 where nearly all that was averaged is excluded.
     background : (n_points, n_terms)
-        Orthonormal columns, already multiplied by `root_weights`, of what the background may be.
+        Orthonormal columns, already multiplied by `root_weights`, of what the background may be, the blank included.
     smoothing
         Standard deviation in Å⁻¹ of the Gaussian that was applied; calculated patterns must be broadened by it too.
     unit
@@ -40,10 +41,14 @@ class Target:
     smoothing: float
     unit: float
 
+    @property
+    def observed(self) -> FloatArray:
+        """(n_points,): weighted intensity with everything that the background could describe projected out."""
+        return self.without_background(self.intensity)
+
     def broadened(self, profile: Profile) -> Profile:
         """Return `profile` with the smoothing of this target added."""
-        sigma = math.hypot(profile.gaussian_sigma, self.smoothing)
-        return Profile(profile.crystallite_size, sigma, profile.lorentzian_hwhm, profile.b_iso, profile.zero_shift)
+        return replace(profile, gaussian_sigma=math.hypot(profile.gaussian_sigma, self.smoothing))
 
     def without_background(self, patterns: FloatArray, axis: int = -1) -> FloatArray:
         """Return weighted `patterns` with everything that the background could describe projected out."""
@@ -67,22 +72,46 @@ def make_target(
     intensity = pattern.intensity if pattern.background is None else pattern.intensity - pattern.background
     # A Gaussian of 0.7 steps over sampled values is the integral to 1e-4.
     smoothing = max(smoothing, 0.3 * (q[1] - q[0]), 0.7 * float(np.median(np.diff(pattern.q))))
-    values = smooth(pattern.q, intensity, q, smoothing)
-    unit = float(np.max(values - min(values.min(), 0.0)))
+    values, share = _smooth_included(pattern, intensity, q, smoothing)
+    counting = values[share > 0.5]
+    if not len(counting):
+        problem = f"what is left of the pattern is narrower than its smoothing by {smoothing:.3f} Å⁻¹"
+        raise PatternError(problem, "exclude less", pattern.source or None)
+    unit = float(np.max(counting) - min(counting.min(), 0.0))
     weights = np.ones(n_points)
     if pattern.uncertainty is not None:
-        weights = np.interp(q, pattern.q, point_weights(pattern))
-        weights = weights / weights.mean()
+        weights = np.interp(q, pattern.q, pattern.uncertainty**-2)
+    # An average over the points on one side only is not that of the calculated pattern: beside an excluded region the
+    # weight falls to 0 where half of the average would be missing.
+    weights = weights * np.maximum(2 * share - 1, 0) ** 2
+    weights = weights / weights.mean()
     root = np.sqrt(weights)
-    basis = background_basis(q, background_terms(pattern)) * root[:, None]
+    basis = background_basis(q, background_terms(pattern))
+    if pattern.blank is not None:
+        basis = np.column_stack([basis, smooth(pattern.q, pattern.blank, q, smoothing)])
     return Target(
         measurement=Measurement(q, pattern.radiation, reflections_to),
         intensity=values / unit,
         root_weights=root,
-        background=np.linalg.qr(basis)[0],
+        background=np.linalg.qr(basis * root[:, None])[0],
         smoothing=smoothing,
         unit=unit,
     )
+
+
+def _smooth_included(
+    pattern: Pattern, intensity: FloatArray, q: FloatArray, smoothing: float
+) -> tuple[FloatArray, FloatArray]:
+    """Return the smoothed (n_points,) `intensity` at `q`, and which share of what was averaged is included.
+
+    Excluded points take no part in the average; where there is nothing else, it is 0.
+    """
+    if pattern.excluded is None:
+        return smooth(pattern.q, intensity, q, smoothing), np.ones(len(q))
+    included = pattern.included.astype(float)
+    share = smooth(pattern.q, included, q, smoothing)
+    total = smooth(pattern.q, included * intensity, q, smoothing)
+    return np.divide(total, share, out=np.zeros(len(q)), where=share > 1e-6), share
 
 
 def starting_profile(pattern: Pattern, crystallite_size: float | None) -> Profile:

@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
 from xtal_core.cells import CellBatch
 from xtal_core.interfaces import DifferentiableSimulator
-from xtal_core.measurement import Profile
+from xtal_core.measurement import Measurement, Profile
 from xtal_core.pattern import FloatArray
-from xtal_core.target import Target
 from xtal_fit.trial import ProfileParameter, Trial
 
 #: Largest change in one step: strain components, and displacements in Å.
@@ -30,11 +30,38 @@ EXPECTED_DISPLACEMENT = 0.3
 #: Atomic number from which X-rays see an atom well; lighter ones are expected to stay nearer to where they started.
 WELL_SEEN = 8
 
-#: A fit has converged when a step lowers the sum of squares by less than this fraction.
+#: What a step must gain in a search, as a fraction of the cost.
 CONVERGED = 1e-4
 
 FIRST_DAMPING = 1e-3
 LARGEST_DAMPING = 1e4
+
+
+class FitTarget(Protocol):
+    """What trials are fitted to: `xtal_core.target.Target`, or the measured points themselves."""
+
+    @property
+    def measurement(self) -> Measurement:
+        """The axis on which patterns are calculated."""
+        ...
+
+    @property
+    def smoothing(self) -> float:
+        """Standard deviation in Å⁻¹ of the smoothing applied."""
+        ...
+
+    @property
+    def observed(self) -> FloatArray:
+        """(n_points,): what calculated patterns should be."""
+        ...
+
+    def broadened(self, profile: Profile) -> Profile:
+        """Return `profile` with the smoothing added."""
+        ...
+
+    def without_background(self, patterns: FloatArray, axis: int = -1) -> FloatArray:
+        """Return `patterns`, weighted and projected, with the points of `observed` along `axis`."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,19 +86,21 @@ class NormalEquations:
 
 def fit(
     simulator: DifferentiableSimulator,
-    target: Target,
+    target: FitTarget,
     trials: Sequence[Trial],
     parameters: Sequence[ProfileParameter],
     steps: int,
     observations: float,
     *,
     jobs: int = 1,
+    converged: float = CONVERGED,
 ) -> list[Trial]:
     """Return `trials` after at most `steps` accepted or rejected steps each.
 
     Expectations (of profile parameters, and of atoms to stay near where they started) are weighed against a misfit of
     unknown variance, n ln R² + Σ (deviation/uncertainty)² for n independent `observations`: they guide a poor fit and
-    do not bias a good one. `jobs` groups of trials are fitted at the same time.
+    do not bias a good one. `jobs` groups of trials are fitted at the same time. A fit
+    has converged when a step lowers the cost by less than the fraction `converged`.
     """
     # Large and small cells alternate, so that all groups take about as long.
     order = sorted(range(len(trials)), key=lambda i: -len(trials[i].numbers) * trials[i].active.shape[1])
@@ -79,7 +108,7 @@ def fit(
 
     def fit_group(group: list[int]) -> list[Trial]:
         chosen = [trials[i] for i in group]
-        return _fit_group(simulator, target, chosen, parameters, steps, observations)
+        return _fit_group(simulator, target, chosen, parameters, steps, observations, converged)
 
     with ThreadPoolExecutor(max(jobs, 1)) as pool:
         fitted = list(pool.map(fit_group, groups))
@@ -91,11 +120,12 @@ def fit(
 
 def _fit_group(
     simulator: DifferentiableSimulator,
-    target: Target,
+    target: FitTarget,
     trials: Sequence[Trial],
     parameters: Sequence[ProfileParameter],
     steps: int,
     observations: float,
+    converged: float,
 ) -> list[Trial]:
     states = list(trials)
     starts = [trial.fractional for trial in trials]
@@ -113,7 +143,7 @@ def _fit_group(
             before = equations[i].cost(strengths[i])
             gain = before - outcome.cost(strengths[i])
             if gain > 0:
-                finished = gain < CONVERGED * before
+                finished = gain < converged * before
                 states[i], equations[i] = proposal, outcome
                 damping[i] = max(damping[i] / 5, 1e-9)
             else:
@@ -125,9 +155,19 @@ def _fit_group(
     return [replace(state, residual=e.residual) for state, e in zip(states, equations, strict=True)]
 
 
+def normal_equations(
+    simulator: DifferentiableSimulator,
+    target: FitTarget,
+    trials: Sequence[Trial],
+    parameters: Sequence[ProfileParameter],
+) -> list[NormalEquations]:
+    """Return where `trials` stand; their parameters are the active structural ones, then `parameters`."""
+    return _linearise(simulator, target, trials, [trial.fractional for trial in trials], parameters)
+
+
 def _linearise(
     simulator: DifferentiableSimulator,
-    target: Target,
+    target: FitTarget,
     trials: Sequence[Trial],
     starts: Sequence[FloatArray],
     parameters: Sequence[ProfileParameter],
@@ -139,14 +179,13 @@ def _linearise(
         target.measurement,
         [target.broadened(trial.profile) for trial in trials],
         directions,
+        [parameter.name for parameter in parameters],
     )
-    observed = target.without_background(target.intensity)
+    observed = target.observed
     total = float(observed @ observed)
     simulated = target.without_background(result.intensity)
     structural = target.without_background(result.structure_jacobian, axis=1)
-    profile = target.without_background(
-        result.profile_jacobian[:, :, [parameter.column for parameter in parameters]], axis=1
-    )
+    profile = target.without_background(result.profile_jacobian, axis=1)
     equations = []
     for row, trial in enumerate(trials):
         model = simulated[row]
@@ -168,7 +207,7 @@ def _linearise(
     return equations
 
 
-def _chain(parameter: ProfileParameter, profile: Profile, target: Target) -> float:
+def _chain(parameter: ProfileParameter, profile: Profile, target: FitTarget) -> float:
     """Return d(simulated parameter)/d(refined parameter): smoothing adds to the Gaussian width in quadrature."""
     if parameter.name != "gaussian_sigma":
         return 1.0

@@ -17,6 +17,9 @@ class FitOptions:
     keep_symmetry: bool = option(True, "keep the space group of every candidate")
     moved: int = option(12, "best candidates tried with elements exchanged and atoms displaced", bounds=(0, None))
     released: int = option(6, "best candidates that are also refined without symmetry", bounds=(0, None))
+    sample_displacement: bool = option(
+        False, "refine the displacement of the sample in place of the zero shift, for measured patterns"
+    )
     rounds: int = option(2, "how often both are done while the pattern is not yet described", bounds=(0, None))
 
 

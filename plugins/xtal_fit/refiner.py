@@ -11,6 +11,7 @@ from xtal_core.candidate import Candidate
 from xtal_core.errors import OptionError
 from xtal_core.interfaces import DifferentiableSimulator, Refiner, Workbench
 from xtal_core.measurement import Profile
+from xtal_core.pattern_features import is_measured
 from xtal_core.problem import Problem
 from xtal_fit.moves import exchanged, kicked, released, symmetrised
 from xtal_fit.plugin import FitOptions
@@ -34,8 +35,10 @@ class FitRefiner(Refiner):
     4. Unless that solved it: the best of those with elements exchanged and atoms displaced.
     5. Unless that solved it: the best without symmetry, then in the symmetry they turn out to have.
     6. Steps 4 and 5 once more, unless that solved it.
+    7. At full resolution, the best, and what they are in every higher symmetry that they come close to.
+    8. For a measured pattern, the best on the measured points, with widths that depend on the angle and texture.
 
-    A problem that states its space group goes without step 5.
+    A problem that states its space group goes without step 5 and without higher symmetries.
     """
 
     def __init__(self, options: FitOptions) -> None:
@@ -52,11 +55,11 @@ class FitRefiner(Refiner):
         disordered = [candidate for candidate in candidates if not candidate.structure.is_ordered]
         if not ordered:
             return disordered
-        stages = first_stages(problem, ordered, workbench)
+        stages = first_stages(problem, ordered, workbench, self.options)
         trials: list[Trial] = []
         try:
             steps = self._refine(stages, workbench)
-            for state in workbench.progress.track(steps, "refining", total=3 + 2 * self.options.rounds):
+            for state in workbench.progress.track(steps, "refining", total=4 + 2 * self.options.rounds):
                 stages, trials = state
         except KeyboardInterrupt:
             workbench.finished(stages.with_fits(trials))
@@ -82,7 +85,12 @@ class FitRefiner(Refiner):
             if not stages.solved(trials) and stages.problem.space_group is None:
                 trials = self._released(stages, trials, workbench.random(2, turn))
                 yield stages, trials
-        yield stages, stages.final(trials)
+        trials = stages.final(trials)
+        if stages.problem.space_group is None:
+            trials = stages.with_higher_symmetry(trials)
+        yield stages, trials
+        if is_measured(stages.pattern):
+            yield stages, stages.as_measured(trials)
 
     def _moved(self, stages: Stages, trials: Sequence[Trial], random: np.random.Generator) -> list[Trial]:
         """Return the trials with what exchanging elements and displacing atoms of the best led to."""

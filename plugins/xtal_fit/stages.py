@@ -5,21 +5,27 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
-from xtal_core.agreement import fit_scale_and_background, measurement_for, resample
-from xtal_core.candidate import Candidate, Fit
+from xtal_core.agreement import fit_scale_and_background, resample
+from xtal_core.candidate import Candidate
 from xtal_core.cells import CellBatch
 from xtal_core.interfaces import DifferentiableSimulator, Workbench
 from xtal_core.measurement import Profile
 from xtal_core.parsimony import independent_observations, penalised_residual
 from xtal_core.pattern import Pattern
-from xtal_core.pattern_features import is_measured, peak_width
+from xtal_core.pattern_features import is_measured, is_noisy, peak_width
 from xtal_core.problem import Problem
+from xtal_core.robust_weights import downweighted
 from xtal_core.target import Target, make_target, starting_profile
 from xtal_fit.least_squares import fit
+from xtal_fit.moves import symmetrised
+from xtal_fit.plugin import FitOptions
 from xtal_fit.trial import ProfileParameter, Trial
+from xtal_fit.uncertainty import uncertainties
+from xtal_fit.whole_pattern import TEXTURE, WholePattern, whole_pattern
 
 #: Å⁻¹; smoothing of the first stage, in which cells a few per cent off must find their way.
 COARSE_WIDTH = 0.1
@@ -31,10 +37,10 @@ MIDDLE_STEPS = 8
 #: Structures with more free parameters are only strained in the first stage.
 FEW_DIRECTIONS = 26
 
-#: R², and number of free parameters, that need no further search: of a calculated pattern, and of a measured one,
-#: whose texture, background and peak shapes are never described perfectly.
+#: R², and number of free parameters, that need no further search: of a pattern without noise, and of one with, whose
+#: texture, background and peak shapes are never described perfectly.
 SOLVED = 1e-6, 12
-SOLVED_MEASURED = 0.1, 10
+SOLVED_MEASURED = 0.03, 10
 
 #: Å⁻¹; sharper peaks are smoothed to this width until the last stage, which only the best candidates reach.
 SEARCH_WIDTH = 0.02
@@ -43,11 +49,19 @@ SEARCH_WIDTH = 0.02
 FINAL_KEEP = 12
 FINAL_STEPS = 12
 
+#: How often weights follow a robust fit.
+ROBUST_ROUNDS = 3
+
+#: Candidates refined against the measured points.
+WHOLE_KEEP = 14
+
 #: How many candidates that came from the same structure type are refined further.
 MOST_OF_A_KIND = 3
 
 
-def first_stages(problem: Problem, candidates: Sequence[Candidate], workbench: Workbench) -> Stages:
+def first_stages(
+    problem: Problem, candidates: Sequence[Candidate], workbench: Workbench, options: FitOptions
+) -> Stages:
     """Return the stages as the pattern suggests them before anything was fitted."""
     pattern = problem.pattern
     assert isinstance(workbench.simulator, DifferentiableSimulator)
@@ -55,6 +69,7 @@ def first_stages(problem: Problem, candidates: Sequence[Candidate], workbench: W
         problem,
         candidates,
         workbench.simulator,
+        options,
         workbench.jobs,
         native_width=peak_width(pattern),
         observations=independent_observations(pattern),
@@ -70,6 +85,7 @@ class Stages:
     problem: Problem
     candidates: Sequence[Candidate]
     simulator: DifferentiableSimulator
+    options: FitOptions
     jobs: int
     native_width: float
     observations: float
@@ -161,11 +177,45 @@ class Stages:
         """Return the best trials at full resolution, those of a pattern with broad peaks as they are."""
         if self.native_width >= SEARCH_WIDTH:
             return self.best(trials, None)
-        chosen = self.best(self.distinct(trials, 2 * FINAL_KEEP), FINAL_KEEP)
-        target = self.target(0.0)
-        return self.best(
-            fit(self.simulator, target, chosen, self.parameters(), FINAL_STEPS, self.observations, jobs=self.jobs), None
+        return self.best(self._sharpest(self.best(self.distinct(trials, 2 * FINAL_KEEP), FINAL_KEEP)), None)
+
+    def with_higher_symmetry(self, trials: Sequence[Trial]) -> list[Trial]:
+        """Return the trials, and the best of them in every higher symmetry that they come close to."""
+        higher = self._sharpest(symmetrised(self.distinct(trials, FINAL_KEEP)))
+        return self.best([*trials, *higher], None)
+
+    def as_measured(self, trials: Sequence[Trial]) -> list[Trial]:
+        """Return the best trials refined against the measured points, texture and all.
+
+        For a problem that asks for it, points far above the best fit count less, and less again after the next.
+        """
+        whole = self.whole_pattern
+        refined = self.best(whole.refine(self.distinct(trials, WHOLE_KEEP)), None)
+        for _ in range(ROBUST_ROUNDS if self.problem.robust else 0):
+            fitted = self.with_fits(refined[:1])[0].fit
+            assert fitted is not None
+            whole = whole.reweighted(downweighted(self.pattern, fitted.calculated))
+            refined = self.best(whole.polish(refined), None)
+        return refined
+
+    @cached_property
+    def whole_pattern(self) -> WholePattern:
+        """The last stage of a measured pattern."""
+        return whole_pattern(
+            self.simulator,
+            self.pattern,
+            self.profile,
+            self.native_width,
+            self.observations,
+            known_size=self.problem.crystallite_size is not None,
+            displaced=self.options.sample_displacement,
+            reflections_to=self.edge,
+            jobs=self.jobs,
         )
+
+    def _sharpest(self, trials: Sequence[Trial]) -> list[Trial]:
+        target, parameters = self.target(0.0), self.parameters()
+        return fit(self.simulator, target, trials, parameters, FINAL_STEPS, self.observations, jobs=self.jobs)
 
     def parameters(self) -> list[ProfileParameter]:
         """Return the profile parameters that are refined at full resolution."""
@@ -181,14 +231,15 @@ class Stages:
         return parameters
 
     def best(self, trials: Sequence[Trial], n: int | None, parsimony: float = 1.0) -> list[Trial]:
-        """Return the `n` best trials, best first, at most a few of one origin; all of them for None.
+        """Return the `n` best trials, best first as ranking would have it, at most a few of one origin; all for None.
 
         `parsimony` scales the penalty on free parameters: what has not converged yet is not judged by its R² alone.
         """
 
         def merit(trial: Trial) -> float:
             n_parameters = parsimony * trial.directions.n_directions
-            return penalised_residual(trial.residual, n_parameters, self.observations)
+            prior = self.candidates[trial.source].prior
+            return penalised_residual(trial.residual, n_parameters, self.observations) - prior
 
         ordered = sorted(trials, key=merit)
         if n is None:
@@ -206,7 +257,7 @@ class Stages:
         """Return whether the best trial is so good, for its parameters, that no further search is needed."""
         best = trials[0]
         merit = penalised_residual(best.residual, best.directions.n_directions, self.observations)
-        enough = SOLVED_MEASURED if is_measured(self.pattern) else SOLVED
+        enough = SOLVED_MEASURED if is_noisy(self.pattern) else SOLVED
         return merit < penalised_residual(*enough, self.observations)
 
     def distinct(self, trials: Sequence[Trial], n: int) -> list[Trial]:
@@ -231,25 +282,27 @@ class Stages:
         if not trials:
             return []
         pattern = self.pattern
-        measurement = replace(measurement_for(pattern), reflections_to=self.edge)
+        measurement = self.whole_pattern.points.measurement
         cells = CellBatch.from_cells((t.lattice, t.fractional, t.numbers) for t in trials)
         simulated = self.simulator.simulate(cells, measurement, [t.profile for t in trials])
         fits = fit_scale_and_background(pattern, resample(simulated, measurement, pattern.q))
-        n_profile = len(self.parameters())
+        parameters = self.whole_pattern.parameters(TEXTURE) if is_measured(pattern) else self.parameters()
+        determined = uncertainties(
+            self.simulator, self.whole_pattern.points, trials, parameters, n_linear=fits.n_parameters
+        )
         return [
             _stating(self.candidates[trial.source], self.edge).with_fit(
                 Structure(trial.lattice, trial.numbers.tolist(), trial.fractional),
-                Fit(
-                    calculated=fits.calculated[row],
-                    background=fits.backgrounds[row],
-                    profile=trial.profile,
-                    scale=float(fits.scales[row]),
-                    residual=float(fits.residuals[row]),
-                    n_parameters=fits.n_parameters + n_profile + trial.directions.n_directions,
-                ),
+                fits.fit(row, trial.profile, self.n_parameters(trial), determined[row]),
             )
             for row, trial in enumerate(trials)
         ]
+
+    def n_parameters(self, trial: Trial) -> int:
+        """Return how many parameters, scale and background apart, describe `trial`."""
+        if is_measured(self.pattern):
+            return self.whole_pattern.n_parameters(trial)
+        return trial.directions.n_directions + len(self.parameters())
 
 
 def _stating(candidate: Candidate, edge: float | None) -> Candidate:

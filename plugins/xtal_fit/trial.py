@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from xtal_core.cells import IntArray
-from xtal_core.interfaces import PROFILE_PARAMETERS
 from xtal_core.measurement import Profile
 from xtal_core.pattern import FloatArray
 from xtal_fit.symmetry import VOIGT, FreeDirections, free_directions
@@ -25,11 +24,6 @@ class ProfileParameter:
     highest: float
     expected: float | None = None
     uncertainty: float = 1.0
-
-    @property
-    def column(self) -> int:
-        """Its place among `PROFILE_PARAMETERS`."""
-        return PROFILE_PARAMETERS.index(self.name)
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +76,10 @@ class Trial:
             fractional=self.fractional + change[6:].reshape(-1, 3),
             profile=profile,
         )
+
+    def held(self) -> Trial:
+        """Return the trial with nothing to vary but its profile."""
+        return replace(self, directions=FreeDirections(self.directions.columns[:, :0], 0))
 
     def released(self) -> Trial:
         """Return the trial with all symmetry given up."""

@@ -1,1 +1,1 @@
-"""X-ray powder simulator: reflections, finite-size and instrumental broadening, exact derivatives; CPU and GPU."""
+"""X-ray powder simulator: reflections, broadening by size, strain and instrument, exact derivatives; CPU and GPU."""

@@ -1,4 +1,4 @@
-"""Patterns and their derivatives for some cells on one canvas."""
+"""Patterns and their derivatives for some cells on one easel."""
 
 from __future__ import annotations
 
@@ -9,72 +9,89 @@ import numpy as np
 import torch
 
 from xtal_core.interfaces import Linearisation
-from xtal_core.measurement import Profile
 from xtal_core.pattern import FloatArray, Radiation
 from xtal_powder.blocks import Blocks
-from xtal_powder.canvas import Canvas
+from xtal_powder.drawing import Deposit, Easel, Shapes
 from xtal_powder.intensities import linearised_structure_factors
 from xtal_powder.lines import Conditions, line_slopes, lines
+from xtal_powder.texture import VOIGT, axes_of, linearised_march_factors
+from xtal_powder.widths import SHAPE_PARAMETERS
 
-#: Row, column of the strain component that each of the six Voigt components stands for.
-VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
+#: Profile parameters that move reflections, and those that change their intensities.
+SHIFTS = ("zero_shift", "sample_displacement")
+HEIGHTS = ("b_iso", "march_coefficient")
 
 
 def linearise_blocks(
-    canvas: Canvas,
+    easel: Easel,
+    shapes: Sequence[Shapes],
     radiation: Radiation,
     blocks: Blocks,
-    profiles: Sequence[Profile],
     conditions: Conditions,
     directions: Sequence[FloatArray],
     n_directions: int,
-    size_factor: float,
+    parameters: Sequence[str],
 ) -> Linearisation:
     """Return the patterns and derivatives of the cells of `blocks`.
 
-    `profiles`, `conditions` and `directions` are theirs, one each; derivatives are padded to `n_directions`.
+    `shapes`, made for those of `parameters` that change shapes, `conditions` and `directions` are theirs, one each;
+    derivatives are padded to `n_directions`.
     """
-    n_cells, n = len(blocks.cells), n_directions
-    strain, displacements = _split_directions(directions, blocks.fractional.shape[1], n)
-    strain = torch.as_tensor(strain, device=canvas.device)
+    shifts = [name for name in parameters if name in SHIFTS]
+    heights = [name for name in parameters if name in HEIGHTS]
+    strain, displacements = _split_directions(directions, blocks.fractional.shape[1], n_directions)
+    # Directions are often strains first, displacements of atoms after them: the latter move no reflection.
+    n_strains = int(np.flatnonzero(strain.any((0, 1))).max(initial=-1)) + 1
     conditions = conditions.at(blocks.owner)
     g = blocks.reciprocal_vectors()
     q = 2 * math.pi * g.norm(dim=-1)
     s_squared = (q / (4 * math.pi)).square()
-    # Strain ε changes |g| by −gᵀεg/|g|.
-    q_by_strain = torch.stack([g[..., i] * g[..., j] for i, j in VOIGT], -1) * (-4 * math.pi**2 / q)[..., None]
     structure = linearised_structure_factors(
-        blocks, s_squared, torch.as_tensor(displacements, device=canvas.device)[blocks.owner]
+        blocks, s_squared, torch.as_tensor(displacements, device=easel.device)[blocks.owner]
     )
-    squared_by_q = structure.by_s_squared * q / (8 * math.pi**2)
-    # Columns that change in height: the intensity itself, its changes along directions and with B. Columns that move:
-    # intensity times its movement with the zero shift and with the six strains.
-    columns = torch.empty(*q.shape, n + 9, dtype=q.dtype, device=q.device)
-    grids = canvas.empty_grids(n_cells, n + 9)
+    by_strain = torch.as_tensor(strain[..., :n_strains], device=easel.device)[blocks.owner]
+    # Strain ε changes |g| by −gᵀεg/|g|.
+    q_by_direction = torch.stack([g[..., i] * g[..., j] for i, j in VOIGT], -1) @ by_strain
+    q_by_direction *= (-4 * math.pi**2 / q)[..., None]
+    squared, by_direction = structure.squared, structure.by_direction
+    by_direction[..., :n_strains].addcmul_((structure.by_s_squared * q / (8 * math.pi**2))[..., None], q_by_direction)
+    by_coefficient = torch.zeros_like(q)
+    if conditions.textured.any():
+        axes = axes_of(blocks, conditions.march_axis)
+        texture = linearised_march_factors(g, axes, conditions.march_coefficient)
+        by_coefficient = squared * texture.by_coefficient * conditions.textured
+        by_direction *= texture.factor[..., None]
+        by_direction[..., :n_strains] += squared[..., None] * (texture.by_strain @ by_strain)
+        squared = squared * texture.factor
+    by_height = {"b_iso": -2 * s_squared * squared, "march_coefficient": by_coefficient}
+    # Columns: intensities, derivatives along which reflections move, derivatives along which they do not.
+    first, n_columns = 1 + len(shifts), 1 + len(shifts) + n_directions + len(heights)
+    deposits = []
     for line in lines(radiation, q, conditions):
         slopes = line_slopes(radiation, q, conditions, line.wavelength)
-        intensity = line.strength * structure.squared
-        by_q = line.strength * squared_by_q + intensity * slopes.log_strength_by_q
+        intensity = line.strength * squared
+        columns = torch.zeros(*q.shape, n_columns, dtype=q.dtype, device=q.device)
+        moves = torch.empty(*q.shape, len(shifts) + n_strains, dtype=q.dtype, device=q.device)
         columns[..., 0] = intensity
-        torch.mul(line.strength[..., None], structure.by_direction, out=columns[..., 1 : n + 1])
-        columns[..., 1 : n + 1] += (by_q[..., None] * q_by_strain) @ strain[blocks.owner]
-        columns[..., n + 1] = -2 * s_squared * intensity
-        columns[..., n + 2] = intensity * slopes.position_by_shift
-        torch.mul((intensity * slopes.position_by_q)[..., None], q_by_strain, out=columns[..., n + 3 :])
-        canvas.deposit(grids, blocks.owner[:, None], line.position, columns)
-    spectra = canvas.spectrum(grids)
-    # A peak that moves by δ changes by −δ ∂k/∂Q, which is −i r in Fourier space.
-    spectra[:, n + 2 :] *= -1j * canvas.distance
-    real = torch.view_as_real(spectra).flatten(2)
-    real[:, 1 : n + 1].baddbmm_(strain.transpose(1, 2), real[:, n + 3 :])
-    value, by_size, by_hwhm = canvas.kernels(profiles, size_factor, ("value", "by_size", "by_hwhm"))
-    sigma = torch.tensor([profile.gaussian_sigma for profile in profiles], dtype=q.dtype, device=q.device)
-    # The Gaussian part is exp(−σ²r²/2) in Fourier space.
-    by_sigma = value * (-sigma[:, None] * canvas.distance.square())
-    widths = canvas.read(spectra[:, :1] * torch.stack([by_size, by_sigma, by_hwhm], 1)).cpu().numpy()
-    drawn = canvas.read(spectra[:, : n + 3].mul_(value[:, None])).cpu().numpy()
-    by_profile = np.concatenate([widths, drawn[:, n + 1 :]], axis=1)
-    return Linearisation(drawn[:, 0], drawn[:, 1 : n + 1].transpose(0, 2, 1), by_profile.transpose(0, 2, 1))
+        for column, name in enumerate(shifts):
+            moves[..., column] = intensity * slopes.position_by_shift[name]
+        torch.mul((intensity * slopes.position_by_q)[..., None], q_by_direction, out=moves[..., len(shifts) :])
+        torch.mul(line.strength[..., None], by_direction, out=columns[..., first : first + n_directions])
+        columns[..., first : first + n_strains].addcmul_(
+            (intensity * slopes.log_strength_by_q)[..., None], q_by_direction
+        )
+        for column, name in enumerate(heights, start=first + n_directions):
+            columns[..., column] = line.strength * by_height[name]
+        deposits.append(Deposit(blocks.owner[:, None], line.position, columns, moves))
+    drawn, by_shape = (part.cpu().numpy() for part in easel.draw(deposits, len(blocks.cells), shapes))
+    shape_parameters = [name for name in parameters if name in SHAPE_PARAMETERS]
+    by_name = dict(zip(shape_parameters, by_shape.swapaxes(0, 1), strict=True))
+    by_name |= dict(zip(shifts, drawn[:, 1:first].swapaxes(0, 1), strict=True))
+    by_name |= dict(zip(heights, drawn[:, first + n_directions :].swapaxes(0, 1), strict=True))
+    profile = np.zeros((len(blocks.cells), drawn.shape[-1], len(parameters)))
+    for column, name in enumerate(parameters):
+        profile[..., column] = by_name[name]
+    return Linearisation(drawn[:, 0], drawn[:, first : first + n_directions].swapaxes(1, 2), profile)
 
 
 def _split_directions(directions: Sequence[FloatArray], n_atoms: int, n: int) -> tuple[FloatArray, FloatArray]:

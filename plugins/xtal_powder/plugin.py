@@ -32,7 +32,7 @@ def xtal_simulators() -> list[PluginRecord]:
     return [
         PluginRecord(
             "powder",
-            "X-ray powder patterns with finite-size, Gaussian and Lorentzian broadening, on CPU or GPU",
+            "X-ray powder patterns with broadening by size, strain and instrument, and texture, on CPU or GPU",
             "xtal_powder.simulator:PowderSimulator",
             interface=1,
             options=PowderOptions,

@@ -11,19 +11,23 @@ import torch
 
 from xtal_core.cells import CellBatch, IntArray
 from xtal_core.errors import InputError, OptionError, StructureError
-from xtal_core.interfaces import PROFILE_PARAMETERS, DifferentiableSimulator, Linearisation
+from xtal_core.interfaces import PROFILE_PARAMETERS, DifferentiableSimulator, Linearisation, Reflections
 from xtal_core.measurement import Measurement, Profile
 from xtal_core.pattern import FloatArray, Radiation
+from xtal_core.suggest import suggest
 from xtal_powder.blocks import LARGEST_ON_CPU, LARGEST_ON_GPU, Blocks, blocks_of
-from xtal_powder.canvas import COARSE, EXACT, Canvas, CanvasSize, Resolution, canvas_size, window
+from xtal_powder.canvas import COARSE, EXACT, Resolution
+from xtal_powder.drawing import Deposit, Easel, Layout, layout_of, reflection_window
 from xtal_powder.intensities import squared_structure_factors
 from xtal_powder.linearisation import linearise_blocks
 from xtal_powder.lines import Conditions, lines
 from xtal_powder.peak_list import merged_peaks
-from xtal_powder.peak_shape import finest_scale
 from xtal_powder.plugin import PowderOptions
+from xtal_powder.reflection_list import SingleReflections, single_reflections
 from xtal_powder.scattering import check_elements
+from xtal_powder.texture import textured
 from xtal_powder.volume_scan import scan_blocks
+from xtal_powder.widths import SHAPE_PARAMETERS
 
 #: Volume scans take lines together that are closer, in standard deviations of a peak, than this: 1 % off at the top.
 BLUR = 0.14
@@ -34,11 +38,11 @@ SMALLEST_VOLUME = 1e-3
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """Cells of a batch whose patterns are drawn on the same canvas.
+    """Cells of a batch whose patterns are drawn on the same canvases.
 
     Attributes
     ----------
-    canvas
+    easel
         Which depends on the measurement and the cell's profile, never on other cells.
     indices : (n,)
         Which cells of the batch.
@@ -46,7 +50,7 @@ class Group:
         Theirs, one each.
     """
 
-    canvas: Canvas
+    easel: Easel
     indices: IntArray
     profiles: list[Profile]
     conditions: Conditions
@@ -74,27 +78,29 @@ class PowderSimulator(DifferentiableSimulator):
         patterns = np.zeros((len(cells), len(measurement.q)))
         radiation = measurement.radiation
         for group in self._groups(cells, measurement, profiles, EXACT):
-            canvas = group.canvas
+            easel = group.easel
             shared = len(set(group.profiles)) == 1
-            (kernels,) = canvas.kernels(group.profiles[:1], self.size_factor, ("value",))
-            for blocks in self._blocks(cells, group, radiation, largest=self.largest, cost_of_cell=canvas.size.n_axis):
+            shapes = easel.shapes(group.profiles[:1], self.size_factor)
+            for blocks in self._blocks(cells, group, radiation, largest=self.largest, cost_of_cell=easel.n_points):
                 members = torch.as_tensor(blocks.cells, device=self.device)
-                q = 2 * math.pi * blocks.reciprocal_vectors().norm(dim=-1)
-                squared = squared_structure_factors(blocks, (q / (4 * math.pi)).square()[:, None])[:, 0]
-                grids = canvas.empty_grids(len(blocks.cells), 1)
-                for line in lines(radiation, q, group.conditions.at(members[blocks.owner])):
+                conditions = group.conditions.at(members[blocks.owner])
+                g = blocks.reciprocal_vectors()
+                q = 2 * math.pi * g.norm(dim=-1)
+                s_squared = (q / (4 * math.pi)).square()
+                squared = textured(squared_structure_factors(blocks, s_squared[:, None]), blocks, g, conditions)[:, 0]
+                deposits = []
+                for line in lines(radiation, q, conditions):
                     owner, position, intensity = blocks.owner[:, None], line.position, line.strength * squared
                     if self.intensity_floor:
                         peaks = merged_peaks(
                             blocks.owner, position, intensity, radiation.wavelength, self.intensity_floor
                         )
                         owner, position, intensity = peaks.owner, peaks.position, peaks.intensity
-                    canvas.deposit(grids, owner, position, intensity)
+                    deposits.append(Deposit(owner, position, intensity[..., None]))
                 if not shared:
-                    (kernels,) = canvas.kernels([group.profiles[i] for i in blocks.cells], self.size_factor, ("value",))
-                patterns[group.indices[blocks.cells]] = (
-                    canvas.read(canvas.spectrum(grids)[:, 0] * kernels).cpu().numpy()
-                )
+                    shapes = easel.shapes([group.profiles[i] for i in blocks.cells], self.size_factor)
+                drawn, _ = easel.draw(deposits, len(blocks.cells), shapes)
+                patterns[group.indices[blocks.cells]] = drawn[:, 0].cpu().numpy()
         return patterns
 
     @torch.inference_mode()
@@ -107,25 +113,25 @@ class PowderSimulator(DifferentiableSimulator):
         if not patterns.size:
             return patterns
         for group in self._groups(cells, measurement, [profile], COARSE):
-            canvas = group.canvas
-            (kernel,) = canvas.kernels([profile], self.size_factor, ("value",))
+            easel = group.easel
+            shapes = easel.shapes([profile], self.size_factor)
             conditions = group.conditions.at(torch.zeros(1, dtype=torch.long, device=self.device))
             for blocks in self._blocks(
                 cells,
                 group,
                 measurement.radiation,
                 largest=self.largest,
-                cost_of_cell=canvas.size.n_axis,
+                cost_of_cell=easel.n_points,
                 stretch=float(np.cbrt(factors.max())),
             ):
                 for portion, drawn in scan_blocks(
-                    canvas,
+                    easel,
                     measurement.radiation,
                     blocks,
-                    kernel,
+                    shapes,
                     conditions,
                     factors,
-                    blur=BLUR * finest_scale(profile, self.size_factor) / measurement.q[-1],
+                    blur=BLUR * easel.narrowest(profile, self.size_factor) / measurement.q[-1],
                     largest=self.largest // 3,
                 ):
                     patterns[group.indices[blocks.cells], portion] = drawn.cpu().numpy()
@@ -138,30 +144,36 @@ class PowderSimulator(DifferentiableSimulator):
         measurement: Measurement,
         profiles: Sequence[Profile],
         directions: Sequence[FloatArray],
+        parameters: Sequence[str],
     ) -> Linearisation:
         """Return patterns and derivatives; see `DifferentiableSimulator.linearise`."""
+        for name in parameters:
+            if name not in PROFILE_PARAMETERS:
+                raise InputError(f"'{name}' is no parameter of a profile", suggest(name, PROFILE_PARAMETERS))
+        shape_parameters = [name for name in parameters if name in SHAPE_PARAMETERS]
         n_cells, n_points = len(cells), len(measurement.q)
         n_directions = max((direction.shape[1] for direction in directions), default=0)
         # Derivatives of one parameter are computed, and wanted, next to one another.
         result = Linearisation(
             np.zeros((n_cells, n_points)),
             np.zeros((n_cells, n_directions, n_points)).transpose(0, 2, 1),
-            np.zeros((n_cells, len(PROFILE_PARAMETERS), n_points)).transpose(0, 2, 1),
+            np.zeros((n_cells, len(parameters), n_points)).transpose(0, 2, 1),
         )
         for group in self._groups(cells, measurement, profiles, EXACT):
-            cost = group.canvas.size.n_axis * (n_directions + len(PROFILE_PARAMETERS)) // 8
+            cost = group.easel.n_points * (n_directions + len(parameters) + 1) // 8
             for blocks in self._blocks(
                 cells, group, measurement.radiation, largest=self.largest // 2, cost_of_cell=cost
             ):
+                chosen = [group.profiles[i] for i in blocks.cells]
                 part = linearise_blocks(
-                    group.canvas,
+                    group.easel,
+                    group.easel.shapes(chosen, self.size_factor, shape_parameters),
                     measurement.radiation,
                     blocks,
-                    [group.profiles[i] for i in blocks.cells],
                     group.conditions.at(torch.as_tensor(blocks.cells, device=self.device)),
                     [directions[i] for i in group.indices[blocks.cells]],
                     n_directions,
-                    self.size_factor,
+                    parameters,
                 )
                 rows = group.indices[blocks.cells]
                 result.intensity[rows] = part.intensity
@@ -169,25 +181,49 @@ class PowderSimulator(DifferentiableSimulator):
                 result.profile_jacobian[rows] = part.profile_jacobian
         return result
 
+    @torch.no_grad()
+    def list_reflections(self, cell: CellBatch, measurement: Measurement, profile: Profile) -> Reflections:
+        """Return the reflections of `cell`; see `ListsReflections`. An intensity floor is not applied."""
+        return self._single_reflections(cell, measurement, profile)[1].listed()
+
+    @torch.no_grad()
+    def weigh_reflections(
+        self, cell: CellBatch, measurement: Measurement, profile: Profile, weights: FloatArray
+    ) -> FloatArray:
+        """Return (n_weights, n_reflections); see `ListsReflections`."""
+        easel, reflections = self._single_reflections(cell, measurement, profile)
+        return reflections.weighed(easel, easel.shapes([profile], self.size_factor), weights)
+
+    def _single_reflections(
+        self, cell: CellBatch, measurement: Measurement, profile: Profile
+    ) -> tuple[Easel, SingleReflections]:
+        """Return what the reflections of `cell` are drawn on, and them."""
+        (group,) = self._groups(cell, measurement, [profile], EXACT)
+        blocks = self._blocks(cell, group, measurement.radiation, largest=self.largest, cost_of_cell=0)
+        return group.easel, single_reflections(blocks, group.conditions, measurement.radiation, self.device)
+
     def _groups(
         self, cells: CellBatch, measurement: Measurement, profiles: Sequence[Profile], resolution: Resolution
     ) -> Iterator[Group]:
-        """Yield the cells by canvas. Raises InputError for what cannot be simulated."""
+        """Yield the cells by layout. Raises InputError for what cannot be simulated."""
         if len(profiles) not in (1, len(cells)):
             raise InputError(f"{len(profiles)} profiles for {len(cells)} cells", "give one, or one a cell")
         _check(cells, measurement)
+        for profile in profiles:
+            _check_profile(profile)
         if not len(cells):
             return
-        sizes = {p: canvas_size(measurement, p, self.size_factor, resolution) for p in dict.fromkeys(profiles)}
-        windows = {profile: window(measurement, profile, self.size_factor) for profile in sizes}
+        layouts = {p: layout_of(measurement, p, self.size_factor, resolution) for p in dict.fromkeys(profiles)}
+        windows = {profile: reflection_window(measurement, profile, self.size_factor) for profile in layouts}
         one_each = list(profiles) * (len(cells) // len(profiles))
-        members: dict[CanvasSize, list[int]] = {}
+        members: dict[Layout, list[int]] = {}
         for index, profile in enumerate(one_each):
-            members.setdefault(sizes[profile], []).append(index)
-        for size, indices in members.items():
+            members.setdefault(layouts[profile], []).append(index)
+        for layout, indices in members.items():
             chosen = [one_each[index] for index in indices]
             conditions = Conditions.of(chosen, [windows[profile] for profile in chosen], self.device)
-            yield Group(Canvas(measurement, size, resolution.order, self.device), np.array(indices), chosen, conditions)
+            easel = Easel(measurement, layout, resolution.order, self.device)
+            yield Group(easel, np.array(indices), chosen, conditions)
 
     def _blocks(
         self,
@@ -237,3 +273,14 @@ def _check(cells: CellBatch, measurement: Measurement) -> None:
             f"Q up to {measurement.q[-1]:.3f} Å⁻¹ cannot be reached with {wavelength:.5f} Å",
             "give the right wavelength or a shorter axis",
         )
+
+
+def _check_profile(profile: Profile) -> None:
+    """Raise InputError for a profile that means nothing."""
+    for name in (name for name in SHAPE_PARAMETERS if name != "crystallite_size"):
+        if getattr(profile, name) < 0:
+            raise InputError(f"{name} is {getattr(profile, name):g}", "give a width that is not negative")
+    if not profile.march_coefficient > 0:
+        raise InputError(f"march_coefficient is {profile.march_coefficient:g}", "give one above 0")
+    if profile.march_axis is not None and not any(profile.march_axis):
+        raise InputError("march_axis is (0, 0, 0)", "give the Miller indices of a plane")

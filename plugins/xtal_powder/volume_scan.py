@@ -8,26 +8,27 @@ it is computed at a few scales and interpolated, within a few 1e-4. Peaks are dr
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
 
 from xtal_core.pattern import FloatArray, Radiation
 from xtal_powder.blocks import Blocks
-from xtal_powder.canvas import Canvas
+from xtal_powder.drawing import Deposit, Easel, Shapes
 from xtal_powder.intensities import squared_structure_factors
 from xtal_powder.lines import Conditions, lines
+from xtal_powder.texture import textured
 
 #: Largest ratio of neighbouring scales at which |F|² is computed, as a logarithm.
 SCALE_STEP = 0.11
 
 
 def scan_blocks(
-    canvas: Canvas,
+    easel: Easel,
     radiation: Radiation,
     blocks: Blocks,
-    kernel: torch.Tensor,
+    shapes: Sequence[Shapes],
     conditions: Conditions,
     factors: FloatArray,
     *,
@@ -36,26 +37,29 @@ def scan_blocks(
 ) -> Iterator[tuple[slice, torch.Tensor]]:
     """Yield patterns (n_cells, n, n_points) of the cells of `blocks` at n volumes, and which of `factors` these are.
 
-    `factors` (n_factors,) multiply the volumes the cells come with. `kernel` and `conditions` are those of one profile,
+    `factors` (n_factors,) multiply the volumes the cells come with. `shapes` and `conditions` are those of one profile,
     `blur` is as for `lines`. About `largest` numbers are held at once, of reflections as of grids.
     """
     stretch = np.cbrt(factors)
-    q = 2 * math.pi * blocks.reciprocal_vectors().norm(dim=-1)
+    g = blocks.reciprocal_vectors()
+    q = 2 * math.pi * g.norm(dim=-1)
     scales, weights = _interpolation(np.log(stretch))
     s = q[:, None] / (4 * math.pi * torch.as_tensor(np.exp(scales), device=q.device)[:, None])
-    squared = squared_structure_factors(blocks, s.square())
+    squared = textured(squared_structure_factors(blocks, s.square()), blocks, g, conditions)
     n_cells = len(blocks.cells)
-    portion = max(1, largest // max(q.numel(), n_cells * (canvas.size.n_grid + canvas.size.n_axis)))
+    portion = max(1, largest // max(q.numel(), n_cells * easel.n_points))
     for start in range(0, len(factors), portion):
         chosen = slice(start, min(start + portion, len(factors)))
         n = chosen.stop - start
         scaled = q[:, None] / torch.as_tensor(stretch[chosen], device=q.device)[:, None]
         intensity = torch.as_tensor(weights[chosen], device=q.device) @ squared
         owner = blocks.owner[:, None] * n + torch.arange(n, device=q.device)
-        grids = canvas.empty_grids(n_cells * n, 1)
-        for line in lines(radiation, scaled, conditions, blur=blur):
-            canvas.deposit(grids, owner[..., None], line.position, line.strength * intensity)
-        yield chosen, canvas.read(canvas.spectrum(grids)[:, 0] * kernel).reshape(n_cells, n, -1)
+        deposits = [
+            Deposit(owner[..., None], line.position, (line.strength * intensity)[..., None])
+            for line in lines(radiation, scaled, conditions, blur=blur)
+        ]
+        drawn, _ = easel.draw(deposits, n_cells * n, shapes)
+        yield chosen, drawn.reshape(n_cells, n, -1)
 
 
 def _interpolation(logarithms: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -38,7 +38,7 @@ class PrototypeGenerator(Generator):
         amounts = {Element(symbol).Z: amount for symbol, amount in problem.formula.amounts}
         anonymous = anonymous_key(amounts.values())
         with TemplateSources(self.options) as sources:
-            templates = sources.of_composition(anonymous, problem.z)
+            templates = sources.of_composition(amounts, problem.z)
             decorated = self._decorate(templates, amounts)
             for z in self._cell_sizes(templates, problem.z):
                 decorated += self._redistribute(sources, amounts, z, problem.z)

@@ -10,7 +10,7 @@ from xtal_prototype.aflow import aflow_templates
 from xtal_prototype.library import StructureLibrary, library_path
 from xtal_prototype.plugin import PrototypeOptions
 from xtal_prototype.table import embedded_table
-from xtal_prototype.template import Template
+from xtal_prototype.template import Template, anonymous_key
 
 
 class TemplateSources:
@@ -27,9 +27,15 @@ class TemplateSources:
         if path is not None:
             self.library = self._open.enter_context(StructureLibrary.open(path))
 
-    def of_composition(self, anonymous: str, z: int | None) -> list[Template]:
-        """Return templates of an anonymous composition; `z` formula units, primitive or conventional, None for any."""
+    def of_composition(self, amounts: dict[int, int], z: int | None) -> list[Template]:
+        """Return templates with as many atoms of each of some elements as `amounts` of a formula unit.
+
+        `z` is the number of formula units, primitive or conventional; None for any.
+        """
+        anonymous = anonymous_key(amounts.values())
         templates = [] if self.library is None else self.library.templates(anonymous, z)
+        if not self.options.same_formula:
+            templates = [template for template in templates if template.amounts != amounts]
         if self.options.table:
             templates += embedded_table().templates(anonymous, z)
         if self.options.aflow:

@@ -54,6 +54,22 @@ def solve(says: str, options: str = "", pattern: str | bytes = XY, name: str = "
     return Case(f"solve {name} --formula {formula} {wavelength} --out out {options}", says, {name: pattern})
 
 
+def refine(says: str, options: str = "", pattern: str = XY, text: str = SALT, refiner: str = "none") -> Case:
+    """Return a case of `xtal refine` on a pattern and a structure."""
+    command = f"refine a.xy a.cif --wavelength CuKa --refiner {refiner} --out out {options}"
+    return Case(command, says, {"a.xy": pattern, "a.cif": text, "b.xy": XY, "short.xy": "\n".join(SCAN[5:])})
+
+
+def rerun(says: str, text: str) -> Case:
+    """Return a case of `xtal rerun` on a run file."""
+    return Case("rerun run.toml --out out", says, {"run.toml": text, "a.xy": XY})
+
+
+def run_toml(command: str = "solve", arguments: str = '["a.xy"]', options: str = "", files: str = "files = []") -> str:
+    """Return a run file; `files` stands before the tables."""
+    return f'command = "{command}"\nxtal = "0"\narguments = {arguments}\n{files}\n[options]\n{options}\n[plugins]\n'
+
+
 def structure(says: str, text: str | bytes, name: str = "bad.cif") -> Case:
     """Return a case of `xtal compare` with a bad structure."""
     return Case(f"compare good.cif {name}", says, {"good.cif": SALT, name: text})
@@ -153,6 +169,49 @@ CASES = {
     ),
     "CIF without a wavelength": solve("give --wavelength, e.g. CuKa", pattern=powder_cif(""), name="a.cif"),
     "neutron CIF": solve("give an X-ray pattern", pattern=powder_cif("_diffrn_radiation_probe neutron"), name="a.cif"),
+    # preparation of the pattern
+    "region that is none": solve("give two angles 2θ in degrees, like 20.1:22.4", "--exclude 20-22"),
+    "region in the wrong order": solve("give two angles 2θ in degrees", "--exclude 22:20"),
+    "region beyond the pattern": solve(
+        "exclude regions of the pattern, which covers 10.00° to 57.50°", "--exclude 70:80"
+    ),
+    "everything excluded": solve("fewer than 10 points are left to fit; exclude less", "--exclude 5:60"),
+    "missing blank": solve("give a powder pattern", "--blank no.xy"),
+    "blank as smooth as the background": solve("leave out --blank", "--blank a.xy --background-terms 36"),
+    "blank that ends too early": refine("give a blank over the whole range", "--blank short.xy"),
+    "negative number of background terms": solve("give a number from 0 to 36", "--background-terms=-1"),
+    "too many background terms": solve("give a number from 0 to 36", "--background-terms 99"),
+    "more background terms than points allow": solve("fewer --background-terms", "--background-terms 15"),
+    "robust refinement without refinement": refine("leave out one", "--robust"),
+    # refinement of a given structure
+    "no structure to refine": Case("refine a.xy --wavelength CuKa --out out", "xtal refine --help", {"a.xy": XY}),
+    "missing structure to refine": Case(
+        "refine a.xy no.cif --wavelength CuKa --out out", "give a crystal structure", {"a.xy": XY}
+    ),
+    "pattern and structure exchanged": Case(
+        "refine a.cif a.xy --wavelength CuKa --out out", "give a crystal structure as CIF", {"a.cif": SALT, "a.xy": XY}
+    ),
+    "overlapping atoms to refine": refine(
+        "remove one of them", text=cif("Na1 Na 0 0 0 1", "Cl1 Cl 0 0 0.02 1", symmetry="P 1")
+    ),
+    "element without scattering factors to refine": refine("Lr", text=SALT.replace("Na1 Na", "Lr1 Lr")),
+    "unknown refiner to refine with": refine("did you mean 'fit'?", refiner="fitt"),
+    "--set of a plugin that takes no part in refinement": refine("takes no part", "--set prototype.table=no"),
+    "negative size to refine": refine("give a positive size in Å", "--size=-5"),
+    # run files
+    "missing run file": Case("rerun no.toml --out out", "give the run.toml of a report"),
+    "run file that is no TOML": rerun("is not valid TOML", "command: solve"),
+    "run file without a command": rerun("has no command", "a = 1"),
+    "run file of a command that cannot be repeated": rerun("'compare' is not a command", run_toml("compare")),
+    "run file whose input is gone": rerun(
+        "correct its path in the run file", run_toml(files='files = [{path = "gone.xy", sha256 = "00"}]')
+    ),
+    "run file whose input has changed": rerun(
+        "is no longer the file that the run read", run_toml(files='files = [{path = "a.xy", sha256 = "00"}]')
+    ),
+    "run file with an unknown option": rerun("No such option: --formulas", run_toml(options='formulas = "NaCl"')),
+    "run file with an option of the wrong type": rerun("--z", run_toml(options='formula = "NaCl"\nz = "four"')),
+    "run file without a table of options": rerun("has no options", 'command = "solve"\nxtal = "0"\narguments = []'),
     # what is known of the sample
     "no formula": Case("solve a.xy --wavelength CuKa --out out", "--formula", {"a.xy": XY}),
     "empty formula": Case("solve a.xy --wavelength CuKa --out out --formula=", "write it like TiO2", {"a.xy": XY}),

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import csv
+import gzip
 import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from pymatgen.core import Lattice, Structure
 
 from toys import rocksalt
+from xtal_core import workers
 
 OWN = {"structure-matcher", "pdd", "amd"}
 
@@ -41,6 +45,25 @@ def write(structure, path):
     return path
 
 
+@pytest.fixture
+def folder(tmp_path):
+    """A folder of four structures of two kinds, one that metrics of distances refuse, and one that nobody can read."""
+    inside = tmp_path / "structures"
+    (inside / "more").mkdir(parents=True)
+    for edge in (5.64, 5.65, 6.60):
+        write(rocksalt(edge), inside / f"salt{edge:.2f}.cif")
+    write(rocksalt(5.655).get_primitive_structure(), inside / "more" / "primitive.cif")
+    write(Structure(Lattice.cubic(4), [{"Na": 0.9}, "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]]), inside / "vacancies.cif")
+    (inside / "empty.cif").write_text("data_nothing\n")
+    (inside / "notes.pdf").write_bytes(b"\0")
+    return inside
+
+
+def matrix_in(path):
+    header, *rows = csv.reader(path.open(encoding="utf-8"))
+    return header[1:], {row[0]: row[1:] for row in rows}
+
+
 def records(outcome):
     return {record["metric"]: record for record in json.loads(outcome.out)}
 
@@ -56,9 +79,9 @@ def test_all_installed_metrics_are_shown_side_by_side(xtal, salt, large_salt):
     outcome = xtal("compare", salt, large_salt)
     assert (outcome.code, outcome.err) == (0, "")
     header, *rows = outcome.out.splitlines()
-    assert header.split() == ["metric", "value", "unit", "more", "alike", "same", "structure"]
-    table = {row.split()[0]: row.split()[1:] for row in rows}
-    assert set(table) >= OWN
+    assert header.split()[:7] == ["metric", "value", "unit", "more", "alike", "same", "structure"]
+    table = {row.split()[0]: row.split()[1:] for row in rows if row.split()[0] in OWN}
+    assert set(table) == OWN
     assert table["structure-matcher"] == ["0.0000", "lower", "yes"]
     assert table["pdd"][1:] == ["Å", "lower", "no"]
 
@@ -75,6 +98,8 @@ def test_json_is_a_list_of_objects_with_metric_and_value(xtal, salt, large_salt)
         "unit": "Å",
         "same": False,
         "error": None,
+        "details": {},
+        "notes": [],
     }
 
 
@@ -112,7 +137,8 @@ def test_a_metric_that_cannot_take_a_structure_is_listed_with_its_reason(xtal, s
     found = records(outcome)
     assert found["structure-matcher"]["error"] is None
     assert found["pdd"]["value"] is found["pdd"]["same"] is None
-    assert "(structure 2) has occupancy 0.9, pdd needs full sites" in found["pdd"]["error"]
+    assert found["pdd"]["error"].startswith(f"{vacancies}: ")
+    assert "has occupancy 0.9, pdd needs full sites" in found["pdd"]["error"]
     table = xtal("compare", salt, vacancies).out
     assert "failed" in table
     assert "has occupancy 0.9" in table
@@ -145,6 +171,222 @@ def test_bad_arguments_are_explained_in_one_line(xtal, salt, arguments, reason):
 def test_a_missing_file_is_named(xtal, salt, tmp_path):
     outcome = xtal("compare", salt, tmp_path / "absent.cif")
     assert "absent.cif" in one_line_error(outcome, 2)
+
+
+def test_two_patterns_are_compared_by_the_metrics_of_patterns(xtal, salt_pattern):
+    arguments = ("compare", salt_pattern, salt_pattern, "--wavelength", "CuKa1", "--json")
+    outcome = xtal(*arguments)
+    found = records(outcome)
+    assert set(found) == {"pattern-cosine", "pattern-l1", "pattern-r2wp", "pattern-rwp"}
+    assert all(record["value"] == pytest.approx(0, abs=1e-12) and record["same"] for record in found.values())
+    assert found["pattern-r2wp"]["details"]["points"] == 700
+
+
+def test_a_pattern_needs_its_wavelength(xtal, salt_pattern):
+    outcome = xtal("compare", salt_pattern, salt_pattern)
+    assert "no wavelength in the file; give --wavelength" in one_line_error(outcome, 2)
+
+
+def test_a_structure_is_simulated_as_the_pattern_was_measured_and_that_is_said(xtal, salt, large_salt, tmp_path):
+    xtal("simulate", salt, "--wavelength", "CuKa1", "--gaussian", "0.02", "--out", "salt.xy")
+    right, wrong = (records(xtal("compare", "salt.xy", other, "--json")) for other in (salt, large_salt))
+    assert right["pattern-r2wp"]["value"] < 0.01 < 0.5 < wrong["pattern-r2wp"]["value"]
+    (note,) = [note for note in right["pattern-r2wp"]["notes"] if note.startswith("structures were simulated")]
+    assert "on the axis of salt.xy, CuKa1, Gaussian peaks of σ = 0.02 Å⁻¹" in note
+    assert f"note: {note}" in " ".join(xtal("compare", "salt.xy", salt).out.split())
+
+
+def test_two_structures_are_simulated_under_stated_conditions_when_a_metric_of_patterns_is_named(
+    xtal, salt, large_salt
+):
+    pair = ("compare", salt, large_salt, "--json")
+    (standard,) = json.loads(xtal(*pair, "--metric", "pattern-r2wp").out)
+    assert standard["notes"] == ["structures were simulated: 2θ 10° to 90°, CuKa1, crystallites of 100 Å"]
+    (broad,) = json.loads(xtal(*pair, "--metric", "pattern-r2wp", "--wavelength", "MoKa1", "--size", "20").out)
+    assert broad["notes"] == ["structures were simulated: 2θ 10° to 90°, MoKa1, crystallites of 20 Å"]
+    assert broad["value"] < standard["value"]
+
+
+def test_naming_a_simulator_adds_the_metrics_of_patterns(xtal, salt, large_salt):
+    plain = records(xtal("compare", salt, large_salt, "--json"))
+    with_patterns = records(xtal("compare", salt, large_salt, "--simulator", "toy-simulator", "--json"))
+    assert set(with_patterns) - set(plain) >= {"pattern-cosine", "pattern-l1", "pattern-r2wp", "pattern-rwp"}
+
+
+def test_a_metric_that_cannot_take_an_item_says_so(xtal, salt, salt_pattern):
+    outcome = xtal("compare", salt_pattern, salt, "--wavelength", "CuKa1", "--metric", "amd")
+    assert f"{salt_pattern} is a powder pattern, amd compares structures" in one_line_error(outcome, 2)
+
+
+def test_many_are_compared_with_a_reference_the_most_alike_first(xtal, salt, folder):
+    outcome = xtal("compare", salt, folder, "--metric", "amd", "--metric", "structure-matcher", "--json")
+    assert (outcome.code, outcome.err) == (0, "")
+    result = json.loads(outcome.out)
+    assert result["reference"] == str(salt)
+    assert [item["name"] for item in result["items"]] == [
+        "salt5.64.cif",
+        "salt5.65.cif",
+        "more/primitive.cif",
+        "salt6.60.cif",
+        "vacancies.cif",
+    ]
+    values = [[comparison["value"] for comparison in item["comparisons"]] for item in result["items"]]
+    # The hundredth neighbour is three half edges away.
+    assert values[1][0] == pytest.approx(0.01 * 1.5, abs=1e-6)
+    assert values[3] == [pytest.approx(0.96 * 1.5, abs=1e-6), pytest.approx(0, abs=1e-6)]
+    assert "has occupancy 0.9" in result["items"][4]["comparisons"][0]["error"]
+    assert [left["name"] for left in result["left_out"]] == ["empty.cif"]
+    table = xtal("compare", salt, folder, "--metric", "amd").out
+    assert table.splitlines()[0].split() == ["item", "amd", "(Å)"]
+    assert table.splitlines()[1].split() == ["salt5.64.cif", "0.0000*"]
+    assert "left out: " in table
+    assert "empty.cif: holds no atoms" in table
+
+
+def test_several_files_are_compared_with_the_first(xtal, salt, large_salt, rutile):
+    result = json.loads(xtal("compare", salt, rutile, large_salt, "--metric", "pdd", "--json").out)
+    assert [item["name"] for item in result["items"]] == [str(large_salt), str(rutile)]
+
+
+def test_a_folder_is_compared_with_itself(xtal, folder):
+    outcome = xtal("compare", folder, "--metric", "amd", "--matrix", "out.csv", "--clusters", "clusters.csv", "--json")
+    assert (outcome.code, outcome.err) == (0, "")
+    names, rows = matrix_in(folder.parent / "out.csv")
+    assert (
+        names == list(rows) == ["more/primitive.cif", "salt5.64.cif", "salt5.65.cif", "salt6.60.cif", "vacancies.cif"]
+    )
+    assert rows["vacancies.cif"] == [""] * 5
+    result = json.loads(outcome.out)
+    (amd,) = result["metrics"]
+    values = [[None if cell == "" else float(cell) for cell in row] for row in rows.values()]
+    assert amd["values"] == values
+    assert np.array(values)[:4, :4].astype(float) == pytest.approx(np.array(values)[:4, :4].astype(float).T, abs=1e-12)
+    assert amd["clusters"] == [["more/primitive.cif", "salt5.64.cif", "salt5.65.cif"], ["salt6.60.cif"]]
+    assert amd["left_out"][0]["name"] == "vacancies.cif"
+    assert [left["name"] for left in result["left_out"]] == ["empty.cif"]
+    clusters = list(csv.reader((folder.parent / "clusters.csv").open(encoding="utf-8")))
+    assert clusters[0] == ["name", "cluster", "size"]
+    assert clusters[1:] == [
+        ["more/primitive.cif", "1", "3"],
+        ["salt5.64.cif", "1", "3"],
+        ["salt5.65.cif", "1", "3"],
+        ["salt6.60.cif", "2", "1"],
+    ]
+
+
+def test_a_matrix_on_the_terminal_says_what_was_compared_and_what_was_not(xtal, folder):
+    text = " ".join(xtal("compare", folder, "--metric", "amd", "--metric", "structure-matcher").out.split())
+    assert "empty.cif: holds no atoms" in text
+    assert "amd: 4 items, 12 ordered pairs; 2 clusters in which any two members are ≤ 0.1 Å" in text
+    assert "3 items: more/primitive.cif, salt5.64.cif, salt5.65.cif" in text
+    assert (
+        "structure-matcher: 5 items, 20 ordered pairs, 8 without a match; 2 clusters in which any two members match"
+        in text
+    )
+    assert "has occupancy 0.9" in text
+
+
+def test_no_match_and_not_compared_are_told_apart_in_the_file(xtal, folder):
+    xtal("compare", folder, "--metric", "structure-matcher", "--matrix", "out.csv")
+    _, rows = matrix_in(folder.parent / "out.csv")
+    assert rows["vacancies.cif"][:4] == ["nan"] * 4
+    assert float(rows["salt5.64.cif"][2]) == pytest.approx(0, abs=1e-6)
+
+
+def test_files_of_several_metrics_are_named_after_them(xtal, folder, tmp_path):
+    metrics = ("--metric", "amd", "--metric", "pdd")
+    outcome = xtal("compare", folder, *metrics, "--matrix", "m.csv", "--clusters", "c.json", "--plot", "p.png")
+    assert outcome.code == 0
+    written = {
+        f"{stem}-{metric}{end}"
+        for stem, end in (("m", ".csv"), ("c", ".json"), ("p", ".png"))
+        for metric in metrics[1::2]
+    }
+    assert {path.name for path in tmp_path.iterdir()} == {"structures", *written}
+    assert json.loads((tmp_path / "c-amd.json").read_text())["threshold"] == 0.1
+    assert (tmp_path / "p-pdd.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_threshold_of_the_clusters_can_be_chosen(xtal, folder):
+    outcome = xtal("compare", folder, "--metric", "amd", "--threshold", "0.018", "--json")
+    assert json.loads(outcome.out)["metrics"][0]["clusters"] == [
+        ["more/primitive.cif", "salt5.65.cif"],
+        ["salt5.64.cif"],
+        ["salt6.60.cif"],
+    ]
+    several = xtal("compare", folder, "--metric", "amd", "--metric", "pdd", "--threshold", "0.018")
+    assert "--threshold 0.018 would be that of amd, pdd; give one --metric" in one_line_error(several, 2)
+
+
+def test_a_table_of_structures_is_read_like_a_folder(xtal, tmp_path, rutile):
+    with gzip.open(tmp_path / "table.csv.gz", "wt", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["material_id", "cif"])
+        for edge in (5.6, 5.7):
+            writer.writerow([f"salt-{edge}", rocksalt(edge).to(fmt="cif")])
+        writer.writerows([["salt-5.6", rutile.read_text()], ["broken", "data_x"]])
+    result = json.loads(xtal("compare", "table.csv.gz", "--metric", "amd", "--json").out)
+    assert [item["name"] for item in result["items"]] == ["salt-5.6", "salt-5.7"]
+    assert [left["name"] for left in result["left_out"]] == ["salt-5.6", "broken"]
+    assert "the name occurs before" in result["left_out"][0]["reason"]
+
+
+def test_nothing_that_can_be_compared_is_an_error(xtal, vacancies, tmp_path):
+    (tmp_path / "copy.cif").write_text(vacancies.read_text())
+    outcome = xtal("compare", vacancies, "copy.cif", "--metric", "amd", "--matrix", "out.csv")
+    assert "no metric can compare any two of these" in one_line_error(outcome, 2)
+    assert not (tmp_path / "out.csv").exists()
+    outcome = xtal("compare", vacancies, "copy.cif", tmp_path / "copy.cif", "--metric", "amd")
+    assert "no metric can compare" in one_line_error(outcome, 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("salt.cif",), "there is nothing to compare salt.cif with"),
+        (("salt.cif", "--matrix", "out.csv"), "1 of 1 items can be read; give at least two items"),
+        (("structures", "--matrix", "out.txt"), "--matrix out.txt has no known ending; end it in .csv"),
+        (("structures", "--plot", "taken.png"), "taken.png exists; choose another --plot, or --force to replace it"),
+        (("structures", "--plot", "nowhere/out.png"), "there is no folder nowhere"),
+        (("structures", "nowhere"), "nowhere: there is no such file or folder"),
+        (("salt.cif", "salt.cif", "--size", "-3"), "the crystallite size is -3 Å"),
+        (("salt.cif", "salt.cif", "--simulator", "pwder"), "there is no simulator 'pwder'; did you mean 'powder'?"),
+    ],
+)
+def test_what_cannot_be_done_is_said_before_anything_is_written(xtal, salt, folder, tmp_path, arguments, reason):
+    (tmp_path / "taken.png").write_text("mine")
+    outcome = xtal("compare", *arguments, "--metric", "amd")
+    assert reason in one_line_error(outcome, 2)
+    assert outcome.out == ""
+    assert (tmp_path / "taken.png").read_text() == "mine"
+    assert {path.name for path in tmp_path.iterdir()} == {"salt.cif", "structures", "taken.png"}
+
+
+def test_files_are_replaced_only_by_force(xtal, folder, tmp_path):
+    (tmp_path / "out.csv").write_text("old")
+    assert xtal("compare", folder, "--metric", "amd", "--matrix", "out.csv", "--force").code == 0
+    assert matrix_in(tmp_path / "out.csv")[0]
+
+
+def test_an_interrupted_matrix_leaves_the_finished_metric_and_nothing_half_written(xtal, folder, tmp_path, monkeypatch):
+    from xtal_pointwise_distance.pdd import PDDMetric
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(PDDMetric, "compare", interrupted)
+    outcome = xtal("compare", folder, "--metric", "amd", "--metric", "pdd", "--matrix", "out.csv")
+    assert outcome.code == 130
+    assert {path.name for path in tmp_path.iterdir()} == {"structures", "out-amd.csv"}
+
+
+def test_several_processes_write_the_same_file_as_one(xtal, folder, tmp_path, monkeypatch):
+    arguments = ("compare", folder, "--metric", "pdd", "--matrix")
+    xtal(*arguments, "one.csv", "--jobs", "1")
+    monkeypatch.setattr(workers, "TRIAL", -1.0)
+    monkeypatch.setattr(workers, "WORTHWHILE", -1.0)
+    xtal(*arguments, "two.csv", "--jobs", "2")
+    assert (tmp_path / "two.csv").read_text() == (tmp_path / "one.csv").read_text()
 
 
 def test_comparing_never_imports_torch(salt, large_salt):

@@ -32,7 +32,9 @@ def test_a_solution_is_a_folder_with_everything_in_it(solve, tmp_path):
     outcome = solve("--out", "out")
     assert (outcome.code, outcome.err) == (0, "")
     names = {path.name for path in (tmp_path / "out").iterdir()}
-    assert names == {"01.cif", "02.cif", "candidates.csv", "pattern.csv", "plot.png", "result.json"}
+    assert names == {
+        "01.cif", "02.cif", "candidates.csv", "pattern.cif", "pattern.csv", "plot.png", "result.json", "run.toml",
+    }  # fmt: skip
     first = Structure.from_file(tmp_path / "out" / "01.cif")
     assert first.matches(rocksalt(5.64), scale=False)
     assert len(first) == 8
@@ -113,11 +115,11 @@ def test_a_reference_is_scored_but_changes_no_rank(solve, tmp_path):
 def test_ranking_never_sees_the_reference(solve, tmp_path, monkeypatch):
     truth = rocksalt(5.64)
     truth.to_file(str(tmp_path / "truth.cif"))
-    from xtal_core.cli import solve as command
+    from xtal_core.cli import answer as command
 
     seen = []
 
-    def spy(problem, tools, progress):
+    def spy(problem, tools, progress, given):
         seen.extend([problem, tools])
         raise KeyboardInterrupt
 
@@ -148,7 +150,7 @@ def test_nothing_found_is_a_failure_with_a_report(solve, tmp_path):
     assert "xtal: error: no structure was found for NaCl" in outcome.err
     assert json.loads((tmp_path / "out" / "result.json").read_text())["candidates"] == []
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        "candidates.csv", "pattern.csv", "plot.png", "result.json",
+        "candidates.csv", "pattern.csv", "plot.png", "result.json", "run.toml",
     }  # fmt: skip
 
 
@@ -180,7 +182,9 @@ def test_force_replaces_an_earlier_report_and_keeps_other_files(solve, tmp_path)
     (tmp_path / "out" / "notes.txt").write_text("mine")
     assert solve("--out", "out", "--force", "--candidates", 1).code == 0
     names = {path.name for path in (tmp_path / "out").iterdir()}
-    assert names == {"01.cif", "candidates.csv", "pattern.csv", "plot.png", "result.json", "notes.txt"}
+    assert names == {
+        "01.cif", "candidates.csv", "pattern.cif", "pattern.csv", "plot.png", "result.json", "run.toml", "notes.txt",
+    }  # fmt: skip
     assert {path.name for path in tmp_path.iterdir()} == {"out", "salt.xy"}
 
 
@@ -230,11 +234,11 @@ def test_bad_options_are_one_line_and_leave_nothing(solve, tmp_path, arguments, 
 @pytest.fixture
 def plans(monkeypatch):
     """Return a list that gets the plan of every run, which ends there."""
-    from xtal_core.cli import solve as command
+    from xtal_core.cli import answer as command
 
     seen = []
 
-    def spy(problem, tools, progress):
+    def spy(problem, tools, progress, given):
         seen.append(tools.plan)
         raise KeyboardInterrupt
 

@@ -15,6 +15,7 @@ from xtal_core.agreement import (
     point_weights,
     r2wp,
     resample,
+    spread,
 )
 from xtal_core.candidate import Candidate
 from xtal_core.errors import PatternError
@@ -50,6 +51,14 @@ def test_jacobians_are_resampled_along_their_axis(pattern):
     values = np.random.default_rng(2).normal(size=(2, 40, 5))
     expected = np.stack([resample(values[..., i], measurement, pattern.q) for i in range(5)], axis=-1)
     np.testing.assert_array_equal(resample(values, measurement, pattern.q, axis=1), expected)
+
+
+def test_spreading_is_the_adjoint_of_resampling(pattern):
+    measurement = measurement_for(pattern, 60)
+    random = np.random.default_rng(8)
+    values, axis = random.normal(size=(3, len(pattern))), random.normal(size=60)
+    expected = values @ resample(axis, measurement, pattern.q)
+    np.testing.assert_allclose(spread(values, measurement, pattern.q) @ axis, expected, rtol=1e-10)
 
 
 def test_the_default_axis_spans_the_pattern_and_is_no_coarser_than_its_median_step(pattern):

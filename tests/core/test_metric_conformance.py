@@ -98,7 +98,7 @@ def all_tests_of(suite):
 
 def test_a_correct_metric_passes_all_of_it():
     tests = all_tests_of(suite_of(VolumeMetric))
-    assert len(tests) == 11
+    assert len(tests) == 12
     for test in tests:
         test()
 
@@ -107,12 +107,12 @@ def test_a_correct_metric_passes_all_of_it():
     ("metric", "test"),
     [
         (NamelessMetric, "test_attributes_describe_the_metric"),
-        (FarFromItselfMetric, "test_a_structure_is_identical_to_itself_and_called_the_same"),
-        (ConstantMetric, "test_different_structures_are_less_alike_or_no_match"),
+        (FarFromItselfMetric, "test_an_item_is_identical_to_itself_and_called_the_same"),
+        (ConstantMetric, "test_different_items_are_less_alike_or_no_match"),
         (CellMetric, "test_values_do_not_depend_on_how_a_crystal_is_described"),
         (OrientationMetric, "test_values_do_not_depend_on_how_a_crystal_is_described"),
         (OrderMetric, "test_values_do_not_depend_on_how_a_crystal_is_described"),
-        (OneWayMetric, "test_swapping_the_structures_changes_values_no_more_than_claimed"),
+        (OneWayMetric, "test_swapping_two_items_changes_values_no_more_than_claimed"),
         (TransposingMetric, "test_a_batch_gives_the_matrix_of_its_pairs"),
         (TransposingMetric, "test_an_empty_batch_gives_an_empty_matrix"),
         (InfiniteMetric, "test_values_are_finite_or_nan"),

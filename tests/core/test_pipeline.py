@@ -143,7 +143,6 @@ def test_nothing_of_the_pipeline_takes_a_reference():
         ({"refiner": "toy"}, "there is no refiner 'toy'"),
         ({"metric": "nothing-like-it"}, "installed metrics are toy-metric"),
         ({"n_candidates": 0}, "ask for at least 1"),
-        ({"generators": ()}, "no generator was named"),
         ({"settings": {"toy": {"egde": "5"}}}, "did you mean 'edge'"),
         ({"settings": {"toy": {"edge": "50"}}}, "give a value from 1.0 to 20.0"),
         ({"settings": {"toy-twin": {"edge": "5"}}}, "takes no part in this run"),
@@ -153,6 +152,32 @@ def test_nothing_of_the_pipeline_takes_a_reference():
 def test_plans_that_cannot_work_are_refused_before_anything_runs(toy_tools, changes, message):
     with pytest.raises(OptionError, match=message):
         toy_tools(**changes)
+
+
+def test_without_generators_a_structure_must_be_given(toy_tools):
+    tools = toy_tools(generators=())
+    with pytest.raises(OptionError, match="no generator was named; name one, or give a structure"):
+        solve(salt_problem(), tools)
+    (only,) = solve(salt_problem(), tools, given=[Candidate(rocksalt(5.6), "given", "a guess")]).ranked
+    assert only.candidate.structure.lattice.a == pytest.approx(5.64, rel=5e-3)
+    assert (only.candidate.generator, only.candidate.origin) == ("given", "a guess")
+
+
+def test_given_structures_join_those_of_the_generators(toy_tools):
+    given = Candidate(rocksalt(5.64), "given", "the best")
+    ranked = solve(salt_problem(), toy_tools(), given=[given]).ranked
+    assert len(ranked) == 2
+    assert ranked[0].duplicates == 2  # one more than without
+
+
+def test_every_ranked_candidate_has_its_agreement_factors(toy_tools):
+    problem = salt_problem()
+    for ranked in solve(problem, toy_tools()).ranked:
+        fit, factors = ranked.candidate.fit, ranked.agreement
+        misfit, intensity = problem.pattern.intensity - fit.calculated, problem.pattern.intensity
+        assert factors.rwp == pytest.approx(np.sqrt(np.sum(misfit**2) / np.sum(intensity**2)))
+        assert factors.r2wp == fit.residual
+        assert (factors.r_bragg, ranked.reflections) == (None, None)  # the toy simulator lists no reflections
 
 
 def test_unrefined_candidates_with_their_own_fit_keep_it(toy_tools, monkeypatch):

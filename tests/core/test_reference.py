@@ -38,7 +38,18 @@ def test_a_metric_that_refuses_the_reference_is_left_out_and_noted(solution, toy
     lonely = Structure(Lattice.cubic(3), ["Po"], [[0, 0, 0]])
     scored = score_against(solution, lonely, toy_registry)
     assert all(r.reference_scores == () for r in scored.ranked)
-    assert scored.notes[-1].startswith("no toy-metric against the reference: Po1 has a single atom")
+    assert scored.notes[-1].startswith("no toy-metric against the reference: the reference: Po1 has")
+    assert len(scored.notes) == len(solution.notes) + 1
+
+
+def test_a_candidate_that_a_metric_refuses_is_noted_and_the_others_are_scored(solution, toy_registry):
+    first, *others = solution.ranked
+    lonely = replace(
+        first, candidate=replace(first.candidate, structure=Structure(Lattice.cubic(3), ["Po"], [[0] * 3]))
+    )
+    scored = score_against(replace(solution, ranked=(lonely, *others)), rocksalt(5.64), toy_registry)
+    assert [len(r.reference_scores) for r in scored.ranked] == [0] + [1] * len(others)
+    assert scored.notes[-1].startswith("no toy-metric against the reference: candidate 1: Po1 has a single atom")
 
 
 def test_metrics_of_patterns_are_not_asked(solution, toy_registry, monkeypatch):

@@ -3,7 +3,9 @@
 #: Commands of `xtal` itself and what they do. The function of command NAME is `xtal_core.cli.NAME.NAME`.
 BUILT_IN_COMMANDS = {
     "solve": "Solve a crystal structure from a powder pattern.",
-    "compare": "Say how alike two structures are.",
+    "refine": "Refine a known structure against a powder pattern.",
+    "rerun": "Repeat a run from its run file.",
+    "compare": "Say how alike structures are, or powder patterns: two, or many.",
     "simulate": "Calculate the powder pattern of a structure.",
     "plugins": "List what plugins offer, and why some cannot be used.",
 }

@@ -30,7 +30,12 @@ MIN_POINTS = 10
 SAME_WAVELENGTH = 1e-3
 
 
-def read_pattern(path: str | Path, wavelength: str | None = None, axis: AxisChoice = "auto") -> Pattern:
+def read_pattern(
+    path: str | Path,
+    wavelength: str | None = None,
+    axis: AxisChoice = "auto",
+    otherwise: Radiation | None = None,
+) -> Pattern:
     """Return the powder pattern in a file of columns (.xy, .xye, .dat, .txt, .csv, .chi, …) or a powder CIF.
 
     Whatever was done to the points besides converting 2θ to Q is said in the pattern's notes.
@@ -45,6 +50,8 @@ def read_pattern(path: str | Path, wavelength: str | None = None, axis: AxisChoi
     axis
         What the points are given over. "auto": what the file declares; a file that does not is over 2θ when its values
         reach beyond 4π/λ, where no Q can be, and is refused otherwise.
+    otherwise
+        The radiation of a file that does not say, and for which no `wavelength` is given.
 
     Raises
     ------
@@ -66,7 +73,8 @@ def read_pattern(path: str | Path, wavelength: str | None = None, axis: AxisChoi
     else:
         recording = read_columns(path, text, chosen)
     notes = list(recording.notes)
-    radiation = _decide_radiation(path, recording.radiations, given, notes)
+    stated = recording.radiations or (() if otherwise is None else (otherwise,))
+    radiation = _decide_radiation(path, stated, given, notes)
     over = recording.axis or _recognise_axis(path, recording.positions, radiation)
     recording = _without_origin(recording, notes)
     _check_positions(path, recording, over, radiation)

@@ -2,16 +2,41 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from xtal_core.candidate import RankedCandidate
+import gemmi
+import numpy as np
+
+from xtal_core.candidate import Fit, RankedCandidate
+from xtal_core.correlations import parameter_uncertainties
 from xtal_core.ranking import SYMMETRY_TOLERANCE
+from xtal_core.report.number_notation import with_uncertainty
+from xtal_core.report.setting import Setting, same_setting, standard_setting
+from xtal_core.report.structure_uncertainty import StructureUncertainty, structure_uncertainty
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
+
+#: Data names of what a cell is given by, and of the coordinates of a site.
+CELL_ITEMS = {
+    "a": "_cell_length_a",
+    "b": "_cell_length_b",
+    "c": "_cell_length_c",
+    "alpha": "_cell_angle_alpha",
+    "beta": "_cell_angle_beta",
+    "gamma": "_cell_angle_gamma",
+    "volume": "_cell_volume",
+}
+COORDINATES = ["_atom_site_fract_x", "_atom_site_fract_y", "_atom_site_fract_z"]
+
+#: How CIFs are laid out.
+ALIGNED = gemmi.cif.WriteOptions()
+ALIGNED.align_pairs = 35
+ALIGNED.align_loops = 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,12 +53,18 @@ class CrystalFile:
         What a reader of the file gets: the conventional cell.
     symmetric
         Whether symmetry is written; else the file is in P1, because symmetrising would have changed the structure.
+    setting
+        How the candidate's cell became the one that is written.
+    uncertainty
+        Standard uncertainties of what is written, where the refinement knows them.
     """
 
     name: str
     text: str
     structure: Structure
     symmetric: bool
+    setting: Setting
+    uncertainty: StructureUncertainty | None = None
 
 
 def crystal_files(candidates: Sequence[RankedCandidate]) -> list[CrystalFile]:
@@ -48,16 +79,59 @@ def crystal_file(ranked: RankedCandidate, digits: int = 2) -> CrystalFile:
 
     structure = ranked.candidate.structure.copy()
     structure.remove_oxidation_states()
-    name, header = f"{ranked.rank:0{digits}d}.cif", _header(ranked)
+    name = f"{ranked.rank:0{digits}d}.cif"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pymatgen's remarks on its own CIFs
         if ranked.space_group[1] > 1:
             text = str(CifWriter(structure, symprec=SYMMETRY_TOLERANCE))
             written = _read_back(text)
             if written is not None and _same(structure, written):
-                return CrystalFile(name, header + text, written, symmetric=True)
-        text = str(CifWriter(structure))
-        return CrystalFile(name, header + text, _read_back(text) or structure, symmetric=ranked.space_group[1] == 1)
+                block = gemmi.cif.read_string(text).sole_block()
+                return _finished(name, ranked, block, standard_setting(structure, block), symmetric=True)
+        block = gemmi.cif.read_string(str(CifWriter(structure))).sole_block()
+        return _finished(name, ranked, block, same_setting(block), symmetric=ranked.space_group[1] == 1)
+
+
+def _finished(
+    name: str, ranked: RankedCandidate, block: gemmi.cif.Block, setting: Setting, *, symmetric: bool
+) -> CrystalFile:
+    """Return the file of `block`, to which standard uncertainties and displacements are added."""
+    structure, fit = ranked.candidate.structure, ranked.candidate.fit
+    uncertainty = None
+    if fit is not None:
+        if fit.uncertainty is not None:
+            sites = block.find(["_atom_site_type_symbol", *COORDINATES])
+            places = np.array([[gemmi.cif.as_number(row[i]) for i in (1, 2, 3)] for row in sites])
+            symbols = [gemmi.Element(gemmi.cif.as_string(row[0])).name for row in sites]
+            uncertainty = structure_uncertainty(structure, fit.uncertainty, setting, places, symbols)
+            _write_uncertainties(block, uncertainty)
+        _write_displacements(block, fit)
+    text = _header(ranked) + block.as_string(ALIGNED)
+    return CrystalFile(name, text, _read_back(text) or structure, symmetric, setting, uncertainty)
+
+
+def _write_uncertainties(block: gemmi.cif.Block, uncertainty: StructureUncertainty) -> None:
+    """Write cell and coordinates of `block` with their standard uncertainties."""
+    for quantity, item in CELL_ITEMS.items():
+        value = gemmi.cif.as_number(block.find_value(item))
+        block.set_pair(item, with_uncertainty(value, uncertainty.cell[quantity]))
+    for row, sigmas in zip(block.find(COORDINATES), uncertainty.coordinates, strict=True):
+        for column, sigma in enumerate(sigmas):
+            row[column] = with_uncertainty(gemmi.cif.as_number(row[column]), float(sigma))
+
+
+def _write_displacements(block: gemmi.cif.Block, fit: Fit) -> None:
+    """Add U = B/8π² in Å² to every site, where it was refined: all atoms are displaced alike."""
+    b_iso = fit.profile.b_iso
+    sigma = parameter_uncertainties(fit.uncertainty).get("b_iso") if fit.uncertainty is not None else None
+    if b_iso == 0 and sigma is None:
+        return
+    per_b = 1 / (8 * math.pi**2)
+    text = with_uncertainty(b_iso * per_b, None if sigma is None else sigma * per_b, decimals=5)
+    loop = block.find_loop("_atom_site_label").get_loop()
+    loop.add_columns(["_atom_site_U_iso_or_equiv", "_atom_site_adp_type"], "Uiso")
+    for row in block.find(["_atom_site_U_iso_or_equiv"]):
+        row[0] = text
 
 
 def _read_back(text: str) -> Structure | None:

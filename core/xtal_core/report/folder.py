@@ -13,7 +13,7 @@ from xtal_core.errors import OptionError
 
 #: What a report consists of; nothing else is ever replaced.
 RECORD = "result.json"
-REPORT_FILES = re.compile(r"\d{2,}\.cif|candidates\.csv|pattern\.csv|plot\.png|result\.json")
+REPORT_FILES = re.compile(r"\d{2,}\.cif|candidates\.csv|pattern\.(csv|cif)|plot\.png|result\.json|run\.toml")
 
 
 @contextmanager

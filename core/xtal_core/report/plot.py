@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xtal_core.candidate import Fit, Solution
-from xtal_core.pattern import FloatArray, Radiation
+from xtal_core.pattern import FloatArray, Pattern, Radiation
+from xtal_core.preparation import excluded_regions
 from xtal_core.report.cif import CrystalFile
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 OBSERVED, CALCULATED, BACKGROUND, DIFFERENCE, TICKS = "#1b1b1b", "#d1495b", "#8d99ae", "#30638e", "#2a9d8f"
+EXCLUDED = "#e9ecef"
 
 #: Beyond this many points, single measured points can no longer be told apart and are drawn as a line.
 MOST_MARKERS = 3000
@@ -36,10 +38,12 @@ def write_plot(path: Path, solution: Solution, files: Sequence[CrystalFile]) -> 
     if fit is None:
         top = figure.subplots()
         axes = [top]
+        _shade_excluded((top,), pattern, x)
     else:
         top, ticks, bottom = figure.subplots(3, 1, sharex=True, height_ratios=(1, 0.05, 0.24))
         axes = [top, ticks, bottom]
         _draw_fit(top, bottom, x, pattern.intensity, fit)
+        _shade_excluded((top, bottom), pattern, x)
         positions = pattern.radiation.two_theta_from_q(reflection_positions(files[0].text, pattern.q[0], pattern.q[-1]))
         ticks.vlines(positions, 0, 1, color=TICKS, linewidth=0.8)
         ticks.set(yticks=[], ylim=(-0.1, 1.1))
@@ -80,6 +84,15 @@ def _draw_fit(top: Axes, bottom: Axes, x: FloatArray, observed: FloatArray, fit:
     bottom.set(ylabel="difference")
 
 
+def _shade_excluded(axes: Sequence[Axes], pattern: Pattern, x: FloatArray) -> None:
+    """Shade the excluded regions, half a step beyond their points so that a single one can be seen."""
+    half = float(np.median(np.diff(x))) / 2
+    for number, (low, high) in enumerate(excluded_regions(pattern)):
+        for ax in axes:
+            label = "excluded" if number == 0 and ax is axes[0] else None
+            ax.axvspan(low - half, high + half, color=EXCLUDED, linewidth=0, zorder=0, label=label)
+
+
 def _wavelength(radiation: Radiation) -> str:
     """Return the radiation with the wavelength that 2θ refers to."""
     wavelength = f"λ = {radiation.wavelength:.6g} Å"
@@ -91,6 +104,12 @@ def _title(solution: Solution) -> str:
     if not solution.ranked:
         return f"{formula}: no candidate"
     first = solution.ranked[0]
-    residual = "" if first.candidate.fit is None else f", $R^2_{{wp}}$ = {first.candidate.fit.residual:.4f}"
+    fit, factors = first.candidate.fit, first.agreement
+    residual = "" if fit is None else f", $R^2_{{wp}}$ = {fit.residual:.4f}"
+    residual += "" if factors is None else f", $R_{{wp}}$ = {100 * factors.rwp:.2f} %"
+    if factors is not None and factors.goodness_of_fit is not None:
+        residual += f", GoF = {factors.goodness_of_fit:.2f}"
+    if factors is not None and factors.r_bragg is not None:
+        residual += f", $R_{{Bragg}}$ = {100 * factors.r_bragg:.2f} %"
     symbol = re.sub(r"-(\d)", r"\\bar{\1}", first.space_group[0])
     return f"{formula}, ${symbol}${residual}"

@@ -12,6 +12,10 @@ from typing import Any
 import numpy as np
 
 from xtal_core.candidate import RankedCandidate, Solution
+from xtal_core.correlations import parameter_uncertainties, strong_correlations
+from xtal_core.counting_statistics import standard_uncertainties
+from xtal_core.pattern_features import background_terms
+from xtal_core.preparation import excluded_regions
 from xtal_core.problem import Problem
 from xtal_core.report.cif import CrystalFile
 
@@ -39,6 +43,11 @@ def cell_record(file: CrystalFile) -> dict[str, float]:
     return dict(zip(names, (*lattice.abc, *lattice.angles, lattice.volume), strict=True))
 
 
+def cell_uncertainty_record(file: CrystalFile) -> dict[str, float] | None:
+    """Return the standard uncertainties of `cell_record`, 0 for what symmetry fixes; None where they are not known."""
+    return None if file.uncertainty is None else dict(file.uncertainty.cell)
+
+
 def _problem_record(problem: Problem) -> dict[str, Any]:
     pattern = problem.pattern
     return {
@@ -47,12 +56,18 @@ def _problem_record(problem: Problem) -> dict[str, Any]:
             "points": len(pattern),
             "q_range": [pattern.q[0], pattern.q[-1]],
             "radiation": asdict(pattern.radiation),
+            "uncertainties": standard_uncertainties(pattern).how,
+            "excluded_regions": excluded_regions(pattern),
+            "stored_background": pattern.background is not None,
+            "chebyshev_terms": background_terms(pattern),
+            "blank": pattern.blank_source if pattern.blank is not None else None,
         },
         "formula": str(problem.formula),
         "z": problem.z,
         "lattice": problem.lattice,
         "space_group": problem.space_group,
         "crystallite_size": problem.crystallite_size,
+        "robust": problem.robust,
     }
 
 
@@ -60,23 +75,29 @@ def _candidate_record(ranked: RankedCandidate, file: CrystalFile) -> dict[str, A
     candidate, fit = ranked.candidate, ranked.candidate.fit
     _, units = file.structure.composition.get_reduced_formula_and_factor()
     symbol, number = ranked.space_group
+    known = None if fit is None else fit.uncertainty
     return {
         "rank": ranked.rank,
         "file": file.name,
         "file_has_symmetry": file.symmetric,
         "r2wp": None if fit is None else fit.residual,
+        "agreement": None if ranked.agreement is None else asdict(ranked.agreement),
         "merit": ranked.merit,
         "formula": candidate.structure.composition.reduced_formula,
         "z": units,
         "space_group": {"symbol": symbol, "number": number},
         "cell": cell_record(file),
+        "cell_uncertainty": cell_uncertainty_record(file),
         "generator": candidate.generator,
         "origin": candidate.origin,
         "prior": candidate.prior,
         "duplicates": ranked.duplicates,
         "profile": None if fit is None else asdict(fit.profile),
         "scale": None if fit is None else fit.scale,
+        "blank_scale": None if fit is None else fit.blank_scale,
         "n_parameters": None if fit is None else fit.n_parameters,
+        "parameter_uncertainties": None if known is None else parameter_uncertainties(known),
+        "strong_correlations": None if known is None else [pair._asdict() for pair in strong_correlations(known)],
         "reference_scores": [asdict(score) for score in ranked.reference_scores],
         "details": candidate.details,
     }

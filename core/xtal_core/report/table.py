@@ -54,7 +54,7 @@ def write_candidates(path: Path, solution: Solution, files: Sequence[CrystalFile
     with path.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
         writer.writerow(
-            ["rank", "file", "r2wp", "space_group", "space_group_number", "formula"]
+            ["rank", "file", "r2wp", "rwp", "space_group", "space_group_number", "formula"]
             + ["a", "b", "c", "alpha", "beta", "gamma", "volume", "generator", "origin", "duplicates"]
             + [f"reference {name}" for name in names]
         )
@@ -63,6 +63,7 @@ def write_candidates(path: Path, solution: Solution, files: Sequence[CrystalFile
             scores = {score.metric: score.value for score in ranked.reference_scores}
             writer.writerow(
                 [ranked.rank, file.name, "" if candidate.fit is None else f"{candidate.fit.residual:.6g}"]
+                + ["" if ranked.agreement is None else f"{ranked.agreement.rwp:.6g}"]
                 + [*ranked.space_group, candidate.structure.composition.reduced_formula]
                 + [f"{value:.6f}" for value in cell_record(file).values()]
                 + [candidate.generator, candidate.origin, ranked.duplicates]
@@ -76,6 +77,10 @@ def write_pattern(path: Path, solution: Solution) -> None:
     columns = {"two_theta_degrees": pattern.two_theta, "q_per_angstrom": pattern.q, "observed": pattern.intensity}
     if pattern.uncertainty is not None:
         columns["uncertainty"] = pattern.uncertainty
+    if pattern.excluded is not None:
+        columns["excluded"] = pattern.excluded.astype(float)
+    if pattern.blank is not None:
+        columns["blank"] = pattern.blank
     fit = solution.ranked[0].candidate.fit if solution.ranked else None
     if fit is not None:
         columns["calculated"] = fit.calculated

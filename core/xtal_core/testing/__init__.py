@@ -2,6 +2,7 @@
 
 from xtal_core.testing.generators import GeneratorConformance
 from xtal_core.testing.metrics import MetricConformance
+from xtal_core.testing.pattern_metrics import PatternMetricConformance
 from xtal_core.testing.problems import problem_of
 from xtal_core.testing.refiners import RefinerConformance
 from xtal_core.testing.simulators import DifferentiableSimulatorConformance, SimulatorConformance
@@ -10,6 +11,7 @@ __all__ = [
     "DifferentiableSimulatorConformance",
     "GeneratorConformance",
     "MetricConformance",
+    "PatternMetricConformance",
     "RefinerConformance",
     "SimulatorConformance",
     "problem_of",

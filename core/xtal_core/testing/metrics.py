@@ -2,45 +2,27 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar
-
 import numpy as np
 from pymatgen.core import Lattice, Structure
 
 from xtal_core.errors import InputError
-
-if TYPE_CHECKING:
-    from xtal_core.interfaces import SimilarityMetric
+from xtal_core.testing.similarity import SimilarityConformance
 
 #: A unimodular matrix: the same lattice, strongly sheared.
 SHEAR = ((1, 3, -2), (0, 1, 4), (0, 0, 1))
 
 
-class MetricConformance(ABC):
+class MetricConformance(SimilarityConformance):
     """Tests of a metric of structures: subclass it as `Test…` and create the metric.
 
         class TestMyMetric(MetricConformance):
             def create_metric(self):
                 return MyMetric(MyOptions())
 
-    Attributes
-    ----------
-    identical
-        The value between a structure and itself: 0 for distances, 1 for correlations.
-    tolerance
-        How far, in units of the metric, values may differ between equal crystals.
-    asymmetry
-        How far, in units of the metric, swapping the two structures may change a value.
+    See `SimilarityConformance` for the tolerances.
     """
 
-    identical: ClassVar[float] = 0.0
-    tolerance: ClassVar[float] = 1e-6
-    asymmetry: ClassVar[float] = 1e-6
-
-    @abstractmethod
-    def create_metric(self) -> SimilarityMetric:
-        """Return the metric under test."""
+    compares = "structures"
 
     def structures(self) -> list[Structure]:
         """Return ordered crystals of different compositions; override for a metric that cannot take these."""
@@ -58,85 +40,30 @@ class MetricConformance(ABC):
         )
         return [rutile, rock_salt, triclinic]
 
-    def test_attributes_describe_the_metric(self) -> None:
-        """The name can be typed and the attributes have one of the values they may have."""
-        metric = self.create_metric()
-        assert metric.name == metric.name.lower()
-        assert not set(metric.name) & set(" _.=")
-        assert metric.compares == "structures"
-        assert metric.better in ("lower", "higher")
-        assert not np.isnan(metric.same_below)
+    def items(self) -> list[Structure]:
+        """Return the structures."""
+        return self.structures()
 
-    def test_a_structure_is_identical_to_itself_and_called_the_same(self) -> None:
-        """The value of a structure with itself is `identical`, and on the right side of `same_below`."""
-        metric = self.create_metric()
-        for structure in self.structures():
-            value = self._value(metric, structure, structure)
-            np.testing.assert_allclose(value, self.identical, rtol=0, atol=self.tolerance)
-            assert value <= metric.same_below if metric.better == "lower" else value >= metric.same_below
-
-    def test_different_structures_are_less_alike_or_no_match(self) -> None:
-        """Other compounds, and a distortion, are told apart from the structure itself."""
-        metric = self.create_metric()
-        first, *others = self.structures()
-        for other in [*others, self._distorted(first)]:
-            value = self._value(metric, first, other)
-            worse = value > self.identical if metric.better == "lower" else value < self.identical
-            assert np.isnan(value) or (worse and abs(value - self.identical) > self.tolerance)
+    def distorted(self, item: Structure) -> Structure:
+        """Return `item` strained by 1 % along one axis and with its first site displaced by about 0.1 Å."""
+        coordinates = item.frac_coords.copy()
+        coordinates[0] += 0.1 / np.array(item.lattice.abc)
+        matrix = item.lattice.matrix @ np.diag([1.01, 1.0, 1.0])
+        return Structure(matrix, item.species_and_occu, coordinates)
 
     def test_values_do_not_depend_on_how_a_crystal_is_described(self) -> None:
         """Cell, orientation, origin and order of the sites are conventions that no value depends on."""
         metric = self.create_metric()
         for structure in self.structures():
-            distorted = self._distorted(structure)
-            expected = self._value(metric, structure, distorted)
+            distorted = self.distorted(structure)
+            expected = self.value(metric, structure, distorted)
             for description, same in self._descriptions(structure).items():
                 for value, wanted in (
-                    (self._value(metric, structure, same), self.identical),
-                    (self._value(metric, same, distorted), expected),
+                    (self.value(metric, structure, same), self.identical),
+                    (self.value(metric, same, distorted), expected),
                 ):
                     message = f"{structure.composition.reduced_formula}, {description}"
                     np.testing.assert_allclose(value, wanted, rtol=0, atol=self.tolerance, err_msg=message)
-
-    def test_swapping_the_structures_changes_values_no_more_than_claimed(self) -> None:
-        """What A is to B, B is to A."""
-        metric = self.create_metric()
-        structures = self.structures()
-        features = metric.featurise([*structures, *map(self._distorted, structures)])
-        matrix = metric.compare(features, features)
-        np.testing.assert_allclose(matrix, matrix.T, rtol=0, atol=self.asymmetry)
-
-    def test_a_batch_gives_the_matrix_of_its_pairs(self) -> None:
-        """Comparing n with m structures gives (n, m) values, each that of its pair alone."""
-        metric = self.create_metric()
-        first, second = self.structures()[:2], self.structures()
-        matrix = metric.compare(metric.featurise(first), metric.featurise(second))
-        pairs = [[self._value(metric, one, other) for other in second] for one in first]
-        assert np.shape(matrix) == (2, len(second))
-        np.testing.assert_allclose(matrix, pairs, rtol=0, atol=self.tolerance)
-
-    def test_an_empty_batch_gives_an_empty_matrix(self) -> None:
-        """Comparing nothing is not an error."""
-        metric = self.create_metric()
-        features = metric.featurise(self.structures())
-        assert metric.featurise([]) == []
-        assert np.shape(metric.compare([], features)) == (0, len(features))
-        assert np.shape(metric.compare(features, [])) == (len(features), 0)
-
-    def test_values_are_finite_or_nan(self) -> None:
-        """No match is NaN, never infinity."""
-        metric = self.create_metric()
-        features = metric.featurise(self.structures())
-        assert not np.isinf(metric.compare(features, features)).any()
-
-    def test_values_are_reproduced_to_the_last_digit(self) -> None:
-        """Neither chance nor what was compared before plays a part."""
-        structures = self.structures()
-        matrices = []
-        for metric in (self.create_metric(), self.create_metric()):
-            features = metric.featurise(structures)
-            matrices.append(metric.compare(features, features))
-        np.testing.assert_array_equal(*matrices)
 
     def test_structures_are_left_as_they_were(self) -> None:
         """A metric works on copies."""
@@ -162,16 +89,6 @@ class MetricConformance(ABC):
                 continue
             value = metric.compare(features, features)
             np.testing.assert_allclose(value, self.identical, rtol=0, atol=self.tolerance)
-
-    def _value(self, metric: SimilarityMetric, first: Structure, second: Structure) -> Any:
-        return metric.compare(metric.featurise([first]), metric.featurise([second]))[0, 0]
-
-    def _distorted(self, structure: Structure) -> Structure:
-        """Return `structure` strained by 1 % along one axis and with its first site displaced by about 0.1 Å."""
-        coordinates = structure.frac_coords.copy()
-        coordinates[0] += 0.1 / np.array(structure.lattice.abc)
-        matrix = structure.lattice.matrix @ np.diag([1.01, 1.0, 1.0])
-        return Structure(matrix, structure.species_and_occu, coordinates)
 
     def _descriptions(self, structure: Structure) -> dict[str, Structure]:
         """Return the same crystal in other cells, orientations, origins and orders."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
+import pytest
 
 from xtal_core.cells import CellBatch
+from xtal_core.errors import InputError
 from xtal_core.interfaces import PROFILE_PARAMETERS, DifferentiableSimulator
 from xtal_core.measurement import Measurement, Profile
 from xtal_core.pattern import FloatArray, Radiation
@@ -55,8 +57,25 @@ class SimulatorConformance(ABC):
         return [
             Profile(crystallite_size=80.0, gaussian_sigma=0.03),
             Profile(gaussian_sigma=0.04, lorentzian_hwhm=0.01, b_iso=0.8),
-            Profile(crystallite_size=150.0, gaussian_sigma=0.025, lorentzian_hwhm=0.005, b_iso=0.3, zero_shift=0.05),
+            replace(self.rich_profile(), gaussian_sigma=0.025, march_axis=None),
         ]
+
+    def rich_profile(self) -> Profile:
+        """Return a profile in which every parameter has an effect."""
+        return Profile(
+            crystallite_size=100.0,
+            gaussian_sigma=0.02,
+            lorentzian_hwhm=0.003,
+            b_iso=0.5,
+            zero_shift=0.05,
+            strain_sigma=0.004,
+            strain_hwhm=0.001,
+            instrument_sigma=0.3,
+            instrument_hwhm=0.1,
+            sample_displacement=-0.08,
+            march_coefficient=0.7,
+            march_axis=(1, 0, 2),
+        )
 
     def cells(self) -> list[Cell]:
         """Return a tetragonal, a cubic and a triclinic cell, of different numbers of atoms."""
@@ -178,15 +197,8 @@ class DifferentiableSimulatorConformance(SimulatorConformance):
         self._assert_equal(linear.intensity, simulator.simulate(CellBatch.from_cells(cells), axis, profiles))
 
     def test_derivatives_along_strains_are_those_of_strained_cells(self) -> None:
-        def strained(cell: Cell, component: int, step: float) -> Cell:
-            strain = np.zeros((3, 3))
-            row, column = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))[component]
-            strain[row, column] += step / 2
-            strain[column, row] += step / 2
-            return cell[0] @ (np.eye(3) + strain), cell[1], cell[2]
-
         directions = [np.eye(6 + 3 * len(cell[2]))[:, :6] for cell in self.cells()]
-        self._check_structure_derivatives(directions, strained, range(6))
+        self._check_structure_derivatives(directions, self._strained, range(6))
 
     def test_derivatives_along_coordinates_are_those_of_shifted_atoms(self) -> None:
         def shifted(cell: Cell, component: int, step: float) -> Cell:
@@ -208,27 +220,76 @@ class DifferentiableSimulatorConformance(SimulatorConformance):
             self._assert_equal(mixed.structure_jacobian[index][:, :used], expected)
             assert (mixed.structure_jacobian[index][:, used:] == 0).all()
 
+    def test_derivatives_along_strains_include_the_turning_of_the_texture_axis(self) -> None:
+        simulator, axis, cells, _ = self._setting()
+        profile = [replace(self.rich_profile(), march_coefficient=0.4)]
+        directions = [np.eye(6 + 3 * len(cell[2]))[:, :6] for cell in cells]
+        batch = CellBatch.from_cells(cells)
+        jacobian = simulator.linearise(batch, axis, profile, directions, ()).structure_jacobian
+        step = 1e-5
+        for component in range(6):
+            plus, minus = (
+                simulator.simulate(
+                    CellBatch.from_cells([self._strained(cell, component, s) for cell in cells]), axis, profile
+                )
+                for s in (step, -step)
+            )
+            self._assert_derivative(jacobian[..., component], (plus - minus) / (2 * step), f"component {component}")
+
     def test_profile_derivatives_are_those_of_changed_profiles(self) -> None:
         simulator, axis, cells, _ = self._setting()
-        profile = Profile(100.0, 0.03, 0.01, 0.5, 0.05)
+        profile = self.rich_profile()
         batch = CellBatch.from_cells(cells)
-        jacobian = simulator.linearise(
-            batch, axis, [profile] * len(cells), [np.zeros((6 + 3 * len(c[2]), 0)) for c in cells]
-        ).profile_jacobian
-        steps = dict(zip(PROFILE_PARAMETERS, (1e-2, 1e-5, 1e-5, 1e-4, 1e-4), strict=True))
-        for column, (name, step) in enumerate(steps.items()):
+        directions = [np.zeros((6 + 3 * len(cell[2]), 0)) for cell in cells]
+        jacobian = simulator.linearise(batch, axis, [profile], directions, PROFILE_PARAMETERS).profile_jacobian
+        for column, name in enumerate(PROFILE_PARAMETERS):
+            value = getattr(profile, name)
+            step = 1e-4 * abs(value)
+            plus, minus = (
+                simulator.simulate(batch, axis, [replace(profile, **{name: value + s})]) for s in (step, -step)
+            )
+            self._assert_derivative(jacobian[..., column], (plus - minus) / (2 * step), name)
 
-            def at(offset: float, name: str = name) -> FloatArray:
-                return simulator.simulate(batch, axis, [replace(profile, **{name: getattr(profile, name) + offset})])
+    def test_only_the_profile_derivatives_asked_for_are_returned_in_the_order_asked_for(self) -> None:
+        simulator, axis, cells, _ = self._setting()
+        batch = CellBatch.from_cells(cells)
+        directions = [np.zeros((6 + 3 * len(cell[2]), 0)) for cell in cells]
 
-            self._assert_derivative(jacobian[..., column], (at(step) - at(-step)) / (2 * step), name)
+        def jacobian(names: Sequence[str]) -> FloatArray:
+            return simulator.linearise(batch, axis, [self.rich_profile()], directions, names).profile_jacobian
+
+        chosen = [8, 0, 4]
+        full, part = jacobian(PROFILE_PARAMETERS), jacobian([PROFILE_PARAMETERS[i] for i in chosen])
+        for column, index in enumerate(chosen):
+            self._assert_equal(part[..., column], full[..., index])
+        assert jacobian(()).shape == (len(cells), len(axis.q), 0)
+
+    def test_what_a_profile_lacks_has_no_derivative(self) -> None:
+        simulator, axis, cells, _ = self._setting()
+        batch = CellBatch.from_cells(cells)
+        directions = [np.zeros((6 + 3 * len(cell[2]), 0)) for cell in cells]
+        names = ("crystallite_size", "march_coefficient")
+        assert not simulator.linearise(batch, axis, [Profile(None, 0.03)], directions, names).profile_jacobian.any()
+
+    def test_an_unknown_profile_parameter_is_refused(self) -> None:
+        with pytest.raises(InputError, match="crystalite_size"):
+            self._setting()[0].linearise(
+                CellBatch.from_cells([]), self.measurement(), [Profile(None, 0.03)], [], ["crystalite_size"]
+            )
 
     def _setting(self) -> tuple[DifferentiableSimulator, Measurement, list[Cell], list[Profile]]:
         return self.create_simulator(), self.measurement(), self.cells(), self.profiles()
 
+    def _strained(self, cell: Cell, component: int, step: float) -> Cell:
+        strain = np.zeros((3, 3))
+        row, column = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))[component]
+        strain[row, column] += step / 2
+        strain[column, row] += step / 2
+        return cell[0] @ (np.eye(3) + strain), cell[1], cell[2]
+
     def _linearise(self, directions: list[FloatArray]) -> Linearisation:
         simulator, axis, cells, profiles = self._setting()
-        return simulator.linearise(CellBatch.from_cells(cells), axis, profiles, directions)
+        return simulator.linearise(CellBatch.from_cells(cells), axis, profiles, directions, ())
 
     def _check_structure_derivatives(
         self, directions: list[FloatArray], changed: Callable[[Cell, int, float], Cell], components: range

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -63,7 +64,7 @@ def test_a_structure_that_symmetry_would_change_is_written_without(monkeypatch):
     monkeypatch.setattr("xtal_core.report.cif._same", lambda *_: False)
     file = crystal_file(ranked(rocksalt(5.64)))
     assert not file.symmetric
-    assert "_symmetry_Int_Tables_number   1\n" in file.text
+    assert re.search(r"_symmetry_Int_Tables_number +1\n", file.text)
     assert file.structure.matches(rocksalt(5.64), scale=False)
 
 

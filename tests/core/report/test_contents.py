@@ -76,6 +76,18 @@ def test_the_plot_is_a_picture_with_something_on_it(solution, files, tmp_path):
     assert (np.abs(pixels[..., :3] - np.array([0xD1, 0x49, 0x5B]) / 255).max(axis=-1) < 0.02).sum() > 500
 
 
+def test_excluded_regions_are_shaded(solution, files, tmp_path):
+    excluded = np.abs(solution.problem.pattern.two_theta - 60) < 5
+    problem = replace(solution.problem, pattern=replace(solution.problem.pattern, excluded=excluded))
+    grey = []
+    for name, shown_solution in (("plain", solution), ("shaded", replace(solution, problem=problem))):
+        write_plot(tmp_path / f"{name}.png", shown_solution, files)
+        pixels = imread(tmp_path / f"{name}.png")
+        grey.append((np.abs(pixels[..., :3] - np.array([0xE9, 0xEC, 0xEF]) / 255).max(axis=-1) < 0.01).sum())
+    # Ten of 65 degrees.
+    assert grey[1] - grey[0] > 0.1 * pixels.shape[0] * pixels.shape[1] * 0.7
+
+
 def test_without_candidates_the_measured_pattern_alone_is_drawn_and_written(solution, tmp_path):
     nothing = replace(solution, ranked=())
     write_plot(tmp_path / "plot.png", nothing, [])

@@ -21,7 +21,7 @@ from xtal_core.testing import RefinerConformance
 from xtal_fit.plugin import FitOptions
 from xtal_fit.refiner import FitRefiner
 
-RADIATION = Radiation.from_line("CuKa")
+CALCULATED, MEASURED = Radiation.from_line("CuKa1"), Radiation.from_line("CuKa")
 QUICK = FitOptions(keep=6, steps=20, moved=3, released=1, rounds=1)
 
 
@@ -35,15 +35,16 @@ def problem_of(simulator):
     """Return a function that makes the problem of a structure, calculated or as if it had been measured."""
 
     def make(structure, profile, *, counts=0.0, known_size=None, space_group=None):
-        q = RADIATION.q_from_two_theta(np.linspace(15, 85, 1401))
-        axis = Measurement(np.linspace(q[0], q[-1], 2801), RADIATION)
+        radiation = MEASURED if counts else CALCULATED
+        q = radiation.q_from_two_theta(np.linspace(15, 85, 1401))
+        axis = Measurement(np.linspace(q[0], q[-1], 2801), radiation)
         intensity = simulator.simulate(CellBatch.from_structures([structure]), axis, [profile])[0]
         intensity = resample(intensity / intensity.max(), axis, q)
         if counts:
             expected = counts * (intensity + 0.15 - 0.02 * q + 0.1 * np.exp(-((q - 2) ** 2)))
             intensity = np.random.default_rng(8).poisson(expected).astype(float)
         formula = Formula.parse(structure.composition.reduced_formula)[0]
-        return Problem(Pattern(q, intensity, RADIATION), formula, None, None, space_group, known_size)
+        return Problem(Pattern(q, intensity, radiation), formula, None, None, space_group, known_size)
 
     return make
 

@@ -7,6 +7,7 @@ import pytest
 from pymatgen.analysis.diffraction.xrd import ATOMIC_SCATTERING_PARAMS
 
 from xtal_core.cells import CellBatch
+from xtal_core.interfaces import PROFILE_PARAMETERS
 from xtal_core.measurement import Measurement, Profile
 from xtal_core.pattern import Radiation
 from xtal_powder.peak_shape import peak_shape
@@ -27,7 +28,15 @@ def assert_close(actual, expected, fraction):
     np.testing.assert_allclose(actual, expected, rtol=0, atol=fraction * np.abs(expected).max())
 
 
-@pytest.mark.parametrize("profile", [*DIVERSE, replace(PROFILE, zero_shift=0.4), replace(PROFILE, b_iso=1.3)])
+@pytest.mark.parametrize(
+    "profile",
+    [
+        *DIVERSE,
+        replace(PROFILE, zero_shift=0.4),
+        replace(PROFILE, zero_shift=-0.1, sample_displacement=0.5),
+        replace(PROFILE, b_iso=1.3),
+    ],
+)
 def test_a_pattern_is_the_sum_of_its_peaks(simulator, axis, profile):
     """A simple cubic crystal by the textbook's formulas, each reflection with the whole peak shape."""
     a, per_sine = 3.35, 4 * np.pi / axis.radiation.wavelength
@@ -40,7 +49,9 @@ def test_a_pattern_is_the_sum_of_its_peaks(simulator, axis, profile):
     f = 84 - 41.78214 * s_squared * sum(c * np.exp(-d * s_squared) for c, d in coefficients)
     intensity = f**2 * (1 + np.cos(2 * theta) ** 2) / (np.sin(theta) ** 2 * np.cos(theta))
     intensity *= np.exp(-2 * profile.b_iso * s_squared)
-    seen_at = per_sine * np.sin(theta + np.radians(profile.zero_shift) / 2)
+    seen_at = per_sine * np.sin(
+        theta + np.radians(profile.zero_shift + profile.sample_displacement * np.cos(theta)) / 2
+    )
     offsets = np.abs(axis.q[:, None] - seen_at)
     expected = peak_shape(offsets.ravel(), [profile]).value.reshape(offsets.shape) @ intensity
     cells = CellBatch.from_cells([(np.eye(3) * a, np.zeros((1, 3)), [84])])
@@ -78,6 +89,16 @@ def test_without_a_limit_every_reflection_that_reaches_the_axis_contributes(simu
         np.testing.assert_allclose(a, b[:700], rtol=0, atol=1e-6 * b.max())
 
 
+@pytest.mark.parametrize("profile", [Profile(None, 0.002, 0.001), Profile(800.0), Profile(None, 0.003)])
+def test_an_axis_coarser_than_the_peaks_shows_every_so_manieth_point(simulator, batch, axis, profile):
+    fine = Measurement(np.linspace(0.3, 6.2, 8001), axis.radiation, axis.reflections_to)
+    for stride in (5, 40):
+        coarse = replace(fine, q=fine.q[::stride])
+        patterns = simulator.simulate(batch, coarse, [profile])
+        for pattern, expected in zip(patterns, simulator.simulate(batch, fine, [profile]), strict=True):
+            np.testing.assert_allclose(pattern, expected[::stride], rtol=0, atol=1e-6 * expected.max())
+
+
 def test_nothing_near_backscattering_contributes(simulator, batch):
     radiation = Radiation.monochromatic(1.54184)
     axis = Measurement(np.linspace(1.0, 4 * np.pi / 1.54184 - 1e-6, 4000), radiation)
@@ -109,9 +130,9 @@ def test_derivatives_do_not_depend_on_the_others_of_their_batch(simulator, batch
     axis = replace(axis, reflections_to=limit)
     random = np.random.default_rng(0)
     directions = [random.normal(size=(6 + 3 * n, 4)) for n in batch.counts]
-    together = simulator.linearise(batch, axis, DIVERSE, directions)
+    together = simulator.linearise(batch, axis, DIVERSE, directions, PROFILE_PARAMETERS)
     for index, profile in enumerate(DIVERSE):
-        alone = simulator.linearise(batch.select([index]), axis, [profile], [directions[index]])
+        alone = simulator.linearise(batch.select([index]), axis, [profile], [directions[index]], PROFILE_PARAMETERS)
         assert_close(together.structure_jacobian[index], alone.structure_jacobian[0], 1e-9)
         assert_close(together.profile_jacobian[index], alone.profile_jacobian[0], 1e-9)
 
@@ -131,7 +152,7 @@ def test_a_cell_without_reflections_has_an_empty_pattern(simulator, axis):
     patterns = simulator.simulate(cells, axis, [PROFILE])
     assert (patterns[0] == 0).all()
     assert patterns[1].max() > 0
-    linear = simulator.linearise(cells, axis, [PROFILE], [np.eye(9), np.eye(9)])
+    linear = simulator.linearise(cells, axis, [PROFILE], [np.eye(9), np.eye(9)], ())
     assert (linear.structure_jacobian[0] == 0).all()
 
 

@@ -23,9 +23,22 @@ def errors(simulator, batch, axis, profile, factors):
     return np.abs(scan - exact).max(axis=(1, 2)) / exact.max(axis=(1, 2))
 
 
-@pytest.mark.parametrize("profile", [Profile(None, 0.02), Profile(10.0, 0.085), Profile(150.0, 0.0, 0.004, 0.7, 0.1)])
+@pytest.mark.parametrize(
+    "profile",
+    [
+        Profile(None, 0.02),
+        Profile(10.0, 0.085),
+        Profile(150.0, 0.0, 0.004, 0.7, 0.1),
+        Profile(None, 0.02, march_coefficient=0.5, march_axis=(1, 0, 2)),
+    ],
+)
 def test_a_scan_is_what_single_patterns_are(simulator, batch, axis, profile):
     assert errors(simulator, batch, axis, profile, np.geomspace(0.74, 1.36, 6)).max() < 1e-3
+
+
+def test_a_scan_of_peaks_of_varying_widths_is_what_single_patterns_are(simulator, batch, axis):
+    profile = Profile(200.0, 0.0, 0.001, 0.7, 0.1, 2e-3, 1e-3, 0.1, 0.05, -0.1)
+    assert errors(simulator, batch, axis, profile, np.geomspace(0.74, 1.36, 6)).max() < 4e-3
 
 
 @pytest.mark.parametrize("sigma", [0.01, 0.1])

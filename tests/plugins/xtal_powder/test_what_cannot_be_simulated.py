@@ -35,6 +35,30 @@ def test_a_profile_without_broadening(simulator, batch, axis, profile):
         simulator.scan_volume(batch, axis, profile, np.ones(2))
 
 
+def test_strain_alone_where_the_axis_begins_at_zero(simulator, batch, axis):
+    with pytest.raises(InputError, match="without any broadening cannot be drawn"):
+        simulator.simulate(batch, replace(axis, q=np.linspace(0.0, 6.0, 1500)), [Profile(strain_sigma=1e-3)])
+
+
+@pytest.mark.parametrize("name", ["gaussian_sigma", "strain_hwhm", "instrument_sigma"])
+def test_a_negative_width(simulator, batch, axis, name):
+    with pytest.raises(InputError, match=f"{name} is -0.01; give a width that is not negative"):
+        simulator.simulate(batch, axis, [replace(PROFILE, **{name: -0.01})])
+
+
+def test_a_texture_that_means_nothing(simulator, batch, axis):
+    with pytest.raises(InputError, match="march_coefficient is 0; give one above 0"):
+        simulator.simulate(batch, axis, [replace(PROFILE, march_coefficient=0.0, march_axis=(0, 0, 1))])
+    with pytest.raises(InputError, match=r"march_axis is \(0, 0, 0\); give the Miller indices of a plane"):
+        simulator.simulate(batch, axis, [replace(PROFILE, march_axis=(0, 0, 0))])
+
+
+def test_a_derivative_by_something_else(simulator, batch, axis):
+    directions = [np.zeros((6 + 3 * n, 0)) for n in batch.counts]
+    with pytest.raises(InputError, match="'strain' is no parameter of a profile; did you mean 'strain_"):
+        simulator.linearise(batch, axis, [PROFILE], directions, ["strain"])
+
+
 def test_peaks_too_narrow_for_any_grid(simulator, batch, axis):
     with pytest.raises(InputError, match="peaks 1e-09 Å⁻¹ wide are too narrow"):
         simulator.simulate(batch, axis, [Profile(gaussian_sigma=1e-9)])

@@ -24,9 +24,12 @@ def absent_default(monkeypatch, tmp_path):
     monkeypatch.setenv("XTAL_LIBRARY", str(tmp_path / "absent.sqlite"))
 
 
-def kinds(options, z=None):
+SODIUM_CHLORIDE, SILVER_BROMIDE = {11: 1, 17: 1}, {47: 1, 35: 1}
+
+
+def kinds(options, z=None, amounts=SODIUM_CHLORIDE):
     with TemplateSources(options) as sources:
-        return {template.source.split()[0] for template in sources.of_composition("A1B1", z)}
+        return {template.source.split()[0] for template in sources.of_composition(amounts, z)}
 
 
 def test_library_table_and_aflow_are_searched_together(library):
@@ -45,6 +48,12 @@ def test_library_table_and_aflow_are_searched_together(library):
 def test_each_source_can_be_switched_off(library, monkeypatch, switched_off, left):
     monkeypatch.setenv("XTAL_LIBRARY", str(library))
     assert kinds(PrototypeOptions(**switched_off)) == left
+
+
+def test_the_formula_itself_can_be_left_out_as_if_the_compound_were_new(library):
+    new = PrototypeOptions(library=str(library), same_formula=False)
+    assert kinds(new) == {"prototype", "AFLOW"}
+    assert kinds(new, amounts=SILVER_BROMIDE) == {"library", "prototype", "AFLOW"}
 
 
 def test_a_library_that_was_named_must_exist(tmp_path):
@@ -66,7 +75,7 @@ def test_the_default_library_is_used_when_it_is_there(library, monkeypatch):
 def test_templates_have_the_formula_units_or_the_size_asked_for(library):
     with TemplateSources(PrototypeOptions(library=str(library))) as sources:
         for z in (1, 2, 4):
-            templates = sources.of_composition("A1B1", z)
+            templates = sources.of_composition(SODIUM_CHLORIDE, z)
             assert templates
             assert all(z in (t.z_primitive, t.z_conventional) for t in templates)
         for n_atoms in (2, 5):

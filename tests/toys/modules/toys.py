@@ -9,7 +9,7 @@ import numpy as np
 from pymatgen.core import Lattice, Structure
 
 from xtal_core.agreement import fit_scale_and_background, measurement_for, resample
-from xtal_core.candidate import Candidate, Fit
+from xtal_core.candidate import Candidate
 from xtal_core.cells import CellBatch
 from xtal_core.errors import StructureError
 from xtal_core.hookspecs import PluginRecord, hookimpl
@@ -120,8 +120,7 @@ class ToyRefiner(Refiner):
         best = int(np.argmin(fits.residuals))
         structure = candidate.structure.copy()
         structure.scale_lattice(structure.volume * factors[best])
-        fit = Fit(fits.calculated[best], fits.backgrounds[best], profile, fits.scales[best], fits.residuals[best], 8)
-        return candidate.with_fit(structure, fit)
+        return candidate.with_fit(structure, fits.fit(best, profile, 1))
 
 
 class ToyMetric(SimilarityMetric):

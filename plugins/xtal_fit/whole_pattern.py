@@ -1,0 +1,214 @@
+"""The last stage for a measured sample: every point, widths that change with the angle, texture.
+
+The search describes peaks by one width and orientations as random, which real samples are not; a wrong structure with
+more freedom then often describes the pattern better than the right one. Here the better candidates get what a sample
+and a diffractometer do to peaks, so that they can be judged by their structures.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+
+import numpy as np
+
+from xtal_core.counting_statistics import standard_uncertainties
+from xtal_core.interfaces import DifferentiableSimulator
+from xtal_core.measurement import Profile
+from xtal_core.parsimony import penalised_residual
+from xtal_core.pattern import FloatArray, Pattern
+from xtal_fit.least_squares import fit
+from xtal_fit.measured_points import MeasuredPoints, measured_points
+from xtal_fit.trial import ProfileParameter, Trial
+
+#: Å⁻¹; peaks narrower than this owe their width to the instrument as much as to the sample.
+SHARP = 0.02
+
+#: How many axes of texture are tried for a candidate, and in how many steps.
+TEXTURE_AXES = 5
+TEXTURE_STEPS = 4
+
+#: March coefficient that axes are tried from, and its bounds.
+FIRST_MARCH = 0.9
+LOWEST_MARCH, HIGHEST_MARCH = 0.3, 2.0
+
+FIRST_STEPS, LAST_STEPS = 6, 10
+
+#: A last step gains less than this fraction.
+CONVERGED = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class WholePattern:
+    """Refinement against the measured points.
+
+    Attributes
+    ----------
+    simulator, pattern
+        What is calculated and what was measured.
+    points
+        The pattern as least squares sees it.
+    width
+        Å⁻¹; standard deviation of its peaks.
+    observations
+        How many independent values it holds, for weighing parameters against misfit.
+    sized
+        Whether a crystallite size is refined, or a Lorentzian instead.
+    known_size
+        Whether the size was given, and stays.
+    displaced
+        Whether the displacement of the sample is refined in place of the zero shift; a pattern hardly tells the two
+        apart.
+    jobs
+        How many processor cores may be used.
+    """
+
+    simulator: DifferentiableSimulator
+    pattern: Pattern
+    points: MeasuredPoints
+    width: float
+    observations: float
+    sized: bool
+    known_size: bool
+    displaced: bool
+    jobs: int
+
+    def refine(self, trials: Sequence[Trial]) -> list[Trial]:
+        """Return the trials refined, with texture where that is worth a parameter."""
+        started = [replace(trial, displaced=True, profile=self._starting(trial.profile)) for trial in trials]
+        plain = self._fit(started, self.parameters(), FIRST_STEPS)
+        return self.polish(self._textured(plain))
+
+    def polish(self, trials: Sequence[Trial]) -> list[Trial]:
+        """Return trials that were refined before refined on, with the texture that they have."""
+        return self._fit(trials, self.parameters(TEXTURE), LAST_STEPS)
+
+    def reweighted(self, pattern: Pattern) -> WholePattern:
+        """Return the refinement of the same points with the uncertainties of `pattern`."""
+        points = measured_points(
+            pattern, pattern.uncertainty, self.width, reflections_to=self.points.measurement.reflections_to
+        )
+        return replace(self, points=points)
+
+    def parameters(self, *more: ProfileParameter) -> list[ProfileParameter]:
+        """Return the profile parameters of a sample without texture, and `more`."""
+        width = self.width
+        parameters = [
+            ProfileParameter("sample_displacement" if self.displaced else "zero_shift", -0.3, 0.3, 0.0, 0.1),
+            ProfileParameter("b_iso", 0.0, 6.0, 0.7, 0.7),
+            ProfileParameter("strain_hwhm", 0.0, 0.03, 0.0, 0.005),
+        ]
+        if self.width < SHARP:
+            degrees = _degrees(width, self.pattern)
+            parameters.append(ProfileParameter("instrument_sigma", 0.05 * degrees, 1.5 * degrees))
+        else:
+            parameters.append(ProfileParameter("gaussian_sigma", 0.05 * width, 1.5 * width))
+        if not self.sized:
+            parameters.append(ProfileParameter("lorentzian_hwhm", 0.0, 3 * width))
+        elif not self.known_size:
+            parameters.append(ProfileParameter("crystallite_size", 0.5 / width, 50 / width))
+        return [*parameters, *more]
+
+    def n_parameters(self, trial: Trial) -> int:
+        """Return how many parameters, scale and background apart, describe `trial`."""
+        textured = trial.profile.march_axis is not None
+        return trial.directions.n_directions + len(self.parameters()) + textured
+
+    def _starting(self, profile: Profile) -> Profile:
+        """Return the `profile` of a search in terms of what is refined here.
+
+        Where peaks are sharp, the constant Gaussian width becomes that of the instrument.
+        """
+        if self.displaced:
+            profile = replace(profile, zero_shift=0.0, sample_displacement=profile.zero_shift)
+        if self.width >= SHARP:
+            return profile
+        degrees = _degrees(profile.gaussian_sigma, self.pattern)
+        return replace(
+            profile, gaussian_sigma=0.0, instrument_sigma=max(degrees, 0.1 * _degrees(self.width, self.pattern))
+        )
+
+    def _textured(self, trials: Sequence[Trial]) -> list[Trial]:
+        """Return every trial with the texture axis that describes the pattern best, or none."""
+        tried, owners = [], []
+        for owner, trial in enumerate(trials):
+            for axis in texture_axes(trial.lattice, TEXTURE_AXES):
+                profile = replace(trial.profile, march_axis=axis, march_coefficient=FIRST_MARCH)
+                tried.append(replace(trial.held(), profile=profile))
+                owners.append(owner)
+        best = list(trials)
+        for owner, held in zip(owners, self._fit(tried, [TEXTURE], TEXTURE_STEPS), strict=True):
+            rival = replace(held, directions=trials[owner].directions)
+            best[owner] = min(best[owner], rival, key=self._merit)
+        return best
+
+    def _merit(self, trial: Trial) -> float:
+        return penalised_residual(trial.residual, self.n_parameters(trial), self.observations)
+
+    def _fit(self, trials: Sequence[Trial], parameters: Sequence[ProfileParameter], steps: int) -> list[Trial]:
+        return fit(
+            self.simulator,
+            self.points,
+            trials,
+            parameters,
+            steps,
+            self.observations,
+            jobs=self.jobs,
+            converged=CONVERGED,
+        )
+
+
+TEXTURE = ProfileParameter("march_coefficient", LOWEST_MARCH, HIGHEST_MARCH, 1.0, 0.3)
+
+
+def whole_pattern(
+    simulator: DifferentiableSimulator,
+    pattern: Pattern,
+    profile: Profile,
+    width: float,
+    observations: float,
+    *,
+    known_size: bool,
+    displaced: bool,
+    reflections_to: float | None,
+    jobs: int,
+) -> WholePattern:
+    """Return the refinement of `pattern`, whose peaks are like `profile` and of the standard deviation `width` Å⁻¹."""
+    return WholePattern(
+        simulator,
+        pattern,
+        measured_points(pattern, standard_uncertainties(pattern)[0], width, reflections_to=reflections_to),
+        width,
+        observations,
+        profile.crystallite_size is not None,
+        known_size,
+        displaced,
+        jobs,
+    )
+
+
+def texture_axes(lattice: FloatArray, n: int) -> list[tuple[int, int, int]]:
+    """Return the Miller indices of the `n` planes farthest apart, one of those equally far.
+
+    Crystals cleave along such planes and grow faces of them (Donnay and Harker, Am. Mineral. 22, 446 (1937)).
+    `lattice` is (3, 3) Å.
+    """
+    # One of each pair ±hkl, without common divisors.
+    indices = [hkl for hkl in product(range(-3, 4), repeat=3) if hkl > (0, 0, 0) and math.gcd(*hkl) == 1]
+    lengths = np.linalg.norm(np.array(indices) @ np.linalg.inv(lattice).T, axis=1)
+    axes: list[tuple[int, int, int]] = []
+    last = 0.0
+    for place in np.argsort(lengths, kind="stable"):
+        if lengths[place] > last * (1 + 1e-3):
+            axes.append(indices[place])
+            last = lengths[place]
+    return axes[:n]
+
+
+def _degrees(width: float, pattern: Pattern) -> float:
+    """Return the `width` in Å⁻¹ as degrees 2θ in the middle of `pattern`."""
+    wavelength = pattern.radiation.wavelength
+    sine = (pattern.q[0] + pattern.q[-1]) / 2 * wavelength / (4 * math.pi)
+    return math.degrees(width * wavelength / (2 * math.pi * math.sqrt(1 - sine**2)))
