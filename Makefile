@@ -11,7 +11,11 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 # Each runs a script of benchmarks/, which writes its results to docs/benchmarks/ (BENCHMARK_OPTIONS=--help explains it).
 BENCHMARKS := simulator solve-10 solve-100 solve-new-prototypes solve-table solve-xred
-BENCHMARK_TARGETS := $(addprefix bench-,$(BENCHMARKS))
+# These run other packages beside ours, in an environment of their own.
+PEER_BENCHMARKS := metrics pair-distribution morphing
+BENCHMARK_TARGETS := $(addprefix bench-,$(BENCHMARKS) $(PEER_BENCHMARKS))
+PEERS := .venv-peers/bin
+PEERS_INSTALLED := .venv-peers/.installed
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # The two test processes take one core each; numerical libraries that take them all slow both down.
@@ -53,6 +57,11 @@ bench-solve-100: SCRIPT = solve_simulated.py test_200 --size 100
 bench-solve-new-prototypes: SCRIPT = solve_simulated.py test_new_prototypes_100 --size 10
 bench-solve-table: SCRIPT = solve_simulated.py test_200 --size 10 --library table
 bench-solve-xred: SCRIPT = solve_measured.py --set xred
+bench-metrics: SCRIPT = metrics.py
+bench-pair-distribution: SCRIPT = pair_distribution.py
+bench-morphing: SCRIPT = morphing.py
+
+$(addprefix bench-,$(PEER_BENCHMARKS)): $(PEERS_INSTALLED)
 
 $(BENCHMARK_TARGETS): $(INSTALLED)
 	$(BIN)/python benchmarks/$(SCRIPT) $(BENCHMARK_OPTIONS)
@@ -66,6 +75,12 @@ clean: ## remove what these targets wrote, except .venv
 	find core plugins tests benchmarks docs examples -name __pycache__ -type d -prune -exec rm -rf {} +
 
 install: $(INSTALLED) ## create .venv
+
+$(PEERS_INSTALLED): benchmarks/peers-requirements.txt constraints.txt
+	@test -x $(PEERS)/pip || $(PYTHON) -m venv .venv-peers
+	$(PEERS)/python -m pip install --constraint constraints.txt --requirement benchmarks/peers-requirements.txt \
+	  || { echo "diffpy.pdffit2 is compiled: it needs a C++ compiler and libgsl-dev" >&2; exit 1; }
+	@touch $@
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; version = sys.version_info[:2]; \

@@ -2,93 +2,94 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 
 import numpy as np
-from pymatgen.core import Structure
-from scipy.spatial import KDTree
+from scipy.spatial.distance import cdist
 
-from xtal_core.errors import StructureError
 from xtal_core.pattern import FloatArray
+from xtal_pointwise_distance.atoms import Atoms
+from xtal_pointwise_distance.cell import Cell
 
-#: A site is one atom when its occupancies sum to 1 within this: 0.33 written three times does.
-OCCUPANCY_TOLERANCE = 0.0101
+#: First guess of the search radius over that of a sphere that holds the neighbours on average. At k = 100 one inorganic
+#: crystal in a hundred then needs a second pass; more costs time in all the others.
+RADIUS_MARGIN = 1.06
 
-#: First guess of the search radius over the radius of a sphere that holds k + 1 atoms on average. At k = 100
-#: inorganic crystals then need a single pass; anything less even takes a second one.
-RADIUS_MARGIN = 1.1
+#: Vectors between atoms that are looked at together, which bounds the memory that large cells take.
+VECTORS_AT_ONCE = 20_000
 
 
-def neighbour_distances_of_structures(structures: Sequence[Structure], k: int, metric: str) -> list[FloatArray]:
-    """Return (n_sites, k) Å for each structure: distances to the k nearest sites, increasing.
+def neighbours_by_kind(atoms: Atoms, k: int) -> dict[str, FloatArray]:
+    """Return {kind: (n_atoms_of_kind, n_kinds k) Å}: the distances from each atom to its k nearest of every kind.
 
-    Species are ignored; a site shared by several species is one point. Raises StructureError, naming the structure
-    and the site, for vacancies (a partly empty site is neither a point nor none), and for impossible cells.
+    Kinds are in alphabetical order, both as keys and along the rows; distances to each increase.
     """
-    return [
-        neighbour_distances(*_points(structure, f"structure {position}", metric), k)
-        for position, structure in enumerate(structures, start=1)
-    ]
+    if len(kinds := sorted(set(atoms.kinds))) == 1:
+        return {kinds[0]: neighbour_distances(atoms.cell, atoms.fractional, k)}
+    members = {kind: np.array([each == kind for each in atoms.kinds]) for kind in kinds}
+    blocks = []
+    for own in members.values():
+        distances = nearest_distances(atoms.cell, atoms.fractional, atoms.fractional[own], k + 1)
+        # Where the atom is of this kind itself, the first is its distance to itself.
+        blocks.append(np.where(own[:, None], distances[:, 1:], distances[:, :-1]))
+    rows = np.hstack(blocks)
+    return {kind: rows[own] for kind, own in members.items()}
 
 
-def neighbour_distances(lattice: FloatArray, fractional: FloatArray, k: int) -> FloatArray:
-    """Return (n_points, k) Å: distances from each point to its k nearest neighbours, increasing.
+def neighbour_distances(cell: Cell, fractional: FloatArray, k: int) -> FloatArray:
+    """Return (n_atoms, k) Å: distances from each atom to its k nearest neighbours, increasing.
+
+    For `cell` and `fractional` see `nearest_distances`.
+    """
+    return nearest_distances(cell, fractional, fractional, k + 1)[:, 1:]
+
+
+def nearest_distances(cell: Cell, points: FloatArray, atoms: FloatArray, count: int) -> FloatArray:
+    """Return (n_points, count) Å: distances from each point to the `count` nearest images of `atoms`, increasing.
 
     Parameters
     ----------
-    lattice : (3, 3) Å
-        Lattice vectors as rows, of any shape: however sheared, the result is exact. A reduced cell is only faster.
-    fractional : (n_points, 3)
+    cell
+        However sheared, the result is exact. A reduced cell is only faster.
+    points, atoms : (n_points, 3), (n_atoms, 3)
         Fractional coordinates.
 
     Notes
     -----
-    All images within a radius R of any point lie in a parallelepiped whose faces are R away from the outermost
-    points, measured along the reciprocal vectors. It is filled completely, so that every k-th distance found that is
-    not above R is final. Otherwise the largest distance found bounds the true one from above and is a sufficient R.
+    An image of an atom is at v + T from a point, v being one vector between the two and T a translation of the lattice.
+    With all T that may bring a v to within R, every image within R is looked at, so that a row is final when R holds
+    `count` of them. Otherwise the largest distance found for the count-th bounds the true one from above and is a
+    sufficient R.
     """
-    fractional = fractional - np.floor(fractional)
-    spacings = 1 / np.linalg.norm(np.linalg.inv(lattice), axis=0)
-    volume = abs(np.linalg.det(lattice))
-    radius = RADIUS_MARGIN * (3 * volume * (k + 1) / (4 * np.pi * len(fractional))) ** (1 / 3)
-    points = fractional @ lattice
+    rows = max(1, VECTORS_AT_ONCE // len(atoms))
+    radius = RADIUS_MARGIN * (3 * cell.volume * count / (4 * math.pi * len(atoms))) ** (1 / 3)
+    parts = []
+    for start in range(0, len(points), rows):
+        vectors = points[start : start + rows, None] - atoms
+        vectors -= np.rint(vectors)
+        parts.append(_nearest(vectors @ cell.lattice, cell, count, radius))
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _nearest(vectors: FloatArray, cell: Cell, count: int, radius: float) -> FloatArray:
+    """Return (n_points, count) Å from (n_points, n_atoms, 3) Å vectors, searching from `radius` on."""
+    n_points = len(vectors)
+    vectors = vectors.reshape(-1, 3)
+    longest = math.sqrt(np.einsum("ij,ij->i", vectors, vectors).max())
     while True:
-        images = _images_within(fractional, radius / spacings) @ lattice
-        if len(images) <= k:
+        squares = cdist(vectors, cell.translations(radius, longest), "sqeuclidean").reshape(n_points, -1)
+        near = squares <= radius * radius
+        found = near.sum(axis=1)
+        if found.min() >= count:
+            break
+        if squares.shape[1] < count:
             radius *= 2
-            continue
-        distances, _ = KDTree(images).query(points, k=k + 1)
-        farthest = distances[:, -1].max()
-        if farthest <= radius:
-            return distances[:, 1:]  # the first is the point itself
-        # Slightly more, lest rounding keep a neighbour at exactly this distance out and the search go on for ever.
-        radius = farthest * (1 + 1e-9)
-
-
-def _images_within(fractional: FloatArray, margin: FloatArray) -> FloatArray:
-    """Return the (n_images, 3) translated points at most `margin` (3,) outside the box that holds all points."""
-    low, high = fractional.min(axis=0) - margin, fractional.max(axis=0) + margin
-    reach = np.ceil(margin + np.ptp(fractional, axis=0)).astype(int)
-    shifts = np.stack(np.meshgrid(*(np.arange(-n, n + 1) for n in reach), indexing="ij"), axis=-1).reshape(-1, 3)
-    images = (fractional[:, None, :] + shifts).reshape(-1, 3)
-    return images[((images >= low) & (images <= high)).all(axis=1)]
-
-
-def _points(structure: Structure, label: str, metric: str) -> tuple[FloatArray, FloatArray]:
-    """Return the LLL-reduced lattice (3, 3) Å and the fractional coordinates (n_sites, 3) in it."""
-    if not len(structure):
-        raise StructureError(f"{label} has no sites", "give a structure with at least one atom")
-    label = f"{structure.composition.formula} ({label})"
-    for number, site in enumerate(structure, start=1):
-        occupancy = float(sum(site.species.values()))
-        if abs(occupancy - 1) > OCCUPANCY_TOLERANCE:
-            raise StructureError(
-                f"site {number} ({site.label}) of {label} has occupancy {occupancy:.3g}, {metric} needs full sites",
-                "compare an ordered model, or choose --metric structure-matcher",
-            )
-    if not (np.isfinite(structure.cart_coords).all() and structure.volume > 1e-6):
-        raise StructureError(f"the cell of {label} is flat or not finite", "check its lattice and coordinates")
-    matrix, fractional = structure.lattice.matrix, structure.frac_coords
-    mapping = np.round(structure.lattice.lll_mapping)
-    # Wrapped first: far-away cells would cost digits when multiplied by the entries of a strong shear.
-    return mapping @ matrix, (fractional - np.floor(fractional)) @ np.round(np.linalg.inv(mapping))
+        else:
+            # Slightly more, lest rounding keep a neighbour at exactly this distance out and the search go on for ever.
+            farthest = np.partition(squares, count - 1, axis=1)[:, count - 1].max()
+            radius = math.sqrt(farthest) * (1 + 1e-9)
+    # Only what is near is sorted: rows of up to 256 numbers are sorted many times as fast as longer ones.
+    nearest = np.full((n_points, found.max()), np.inf)
+    nearest[np.arange(nearest.shape[1]) < found[:, None]] = squares[near]
+    nearest.sort(axis=1)
+    return np.sqrt(nearest[:, :count])

@@ -13,15 +13,24 @@ from dataclasses import dataclass
 from xtal_core.hookspecs import PluginRecord, hookimpl
 from xtal_core.options import option
 
+ELEMENTS_HELP = (
+    "tell elements apart: k neighbours of each element, compared between atoms of the same element; different "
+    "compositions are no match"
+)
+
 
 @dataclass(frozen=True)
 class PDDOptions:
     """Options of the pointwise distance distribution."""
 
     k: int = option(100, "nearest neighbours of each atom", bounds=(1, 100_000))
-    collapse: float = option(
-        1e-4, "rows whose distances all agree within this are merged into one", unit="Å", bounds=(0.0, None)
+    collapse: float | None = option(
+        1e-4,
+        "rows whose distances all agree within this are merged into one; none keeps a row for each atom",
+        unit="Å",
+        bounds=(0.0, None),
     )
+    elements: bool = option(False, ELEMENTS_HELP)
     same_below: float = option(0.1, "structures this close are called the same", unit="Å", bounds=(0.0, None))
 
 
@@ -30,6 +39,7 @@ class AMDOptions:
     """Options of the average minimum distance."""
 
     k: int = option(100, "nearest neighbours of each atom", bounds=(1, 100_000))
+    elements: bool = option(False, ELEMENTS_HELP)
     same_below: float = option(0.1, "structures this close are called the same", unit="Å", bounds=(0.0, None))
 
 

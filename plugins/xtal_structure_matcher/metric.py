@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import inf, nan
 from typing import ClassVar
 
@@ -14,6 +15,40 @@ from xtal_core.errors import StructureError
 from xtal_core.interfaces import SimilarityMetric
 from xtal_core.pattern import FloatArray
 from xtal_structure_matcher.plugin import StructureMatcherOptions
+
+#: Amounts in a cell that are nearer than this may be the same: far looser than pymatgen's comparison of sites, so that
+#: no match is lost by comparing compositions first.
+AMOUNT_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True, eq=False)
+class ReducedCell:
+    """What is done once a structure.
+
+    Attributes
+    ----------
+    structure
+        The reduced cell.
+    amounts
+        How many atoms of each species it holds.
+    """
+
+    structure: Structure
+    amounts: dict[str, float]
+
+    @classmethod
+    def of(cls, structure: Structure) -> ReducedCell:
+        """Return the cell of a `structure` that is reduced already."""
+        amounts = {str(species): amount for species, amount in structure.composition.items()}
+        return cls(structure, {species: amount for species, amount in amounts.items() if amount > AMOUNT_TOLERANCE})
+
+    def may_match(self, other: ReducedCell) -> bool:
+        """Return whether both hold as many sites and the same species; without that nothing matches."""
+        return (
+            len(self.structure) == len(other.structure)
+            and self.amounts.keys() == other.amounts.keys()
+            and all(abs(amount - other.amounts[key]) <= AMOUNT_TOLERANCE for key, amount in self.amounts.items())
+        )
 
 
 class StructureMatcherMetric(SimilarityMetric):
@@ -40,21 +75,21 @@ class StructureMatcherMetric(SimilarityMetric):
             scale=options.scale,
         )
 
-    def featurise(self, items: Sequence[Structure]) -> list[Structure]:
+    def featurise(self, items: Sequence[Structure]) -> list[ReducedCell]:
         """Return the reduced cells that the matcher compares.
 
         Raises StructureError for a structure without sites or whose cell cannot be reduced.
         """
-        return [self._reduce(structure, position) for position, structure in enumerate(items, start=1)]
+        return [ReducedCell.of(self._reduce(structure, position)) for position, structure in enumerate(items, start=1)]
 
-    def compare(self, first: Sequence[Structure], second: Sequence[Structure]) -> FloatArray:
+    def compare(self, first: Sequence[ReducedCell], second: Sequence[ReducedCell]) -> FloatArray:
         """Return the (n_first, n_second) normalised RMS displacements between reduced cells."""
         values = np.full((len(first), len(second)), nan)
         for row, one in enumerate(first):
             for column, other in enumerate(second):
-                if not _have_same_content(one, other):
+                if not one.may_match(other):
                     continue
-                match = self._matcher.get_rms_dist(one, other)
+                match = self._matcher.get_rms_dist(one.structure, other.structure)
                 if match is not None:
                     values[row, column] = match[0]
         return values
@@ -78,9 +113,12 @@ class StructureMatcherMetric(SimilarityMetric):
 class _ReducedStructureMatcher(StructureMatcher):
     """A StructureMatcher of cells that are reduced already.
 
-    pymatgen reduces both structures of every pair. Its public `fit` can skip that, `get_rms_dist` cannot. Should
-    pymatgen rename the method below, cells would be reduced twice, which costs time only.
+    pymatgen copies and reduces both structures of every pair. Its public `fit` can skip that, `get_rms_dist` cannot.
+    Should pymatgen rename the methods below, it would be done twice, which costs time only.
     """
+
+    def _process_species(self, structures: Sequence[Structure]) -> list[Structure]:
+        return list(structures)
 
     @classmethod
     def _get_reduced_structure(
@@ -91,11 +129,3 @@ class _ReducedStructureMatcher(StructureMatcher):
     ) -> Structure:
         # A copy, because the matcher rescales the lattices of what it gets.
         return Structure.from_sites(list(struct))
-
-
-def _have_same_content(one: Structure, other: Structure) -> bool:
-    """Return whether two reduced cells hold as many sites and the same composition; without that nothing matches.
-
-    The tolerance is far looser than pymatgen's comparison of sites, so that no match is lost here.
-    """
-    return len(one) == len(other) and one.composition.almost_equals(other.composition, rtol=0.0, atol=1e-3)

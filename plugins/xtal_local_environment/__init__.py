@@ -1,0 +1,1 @@
+"""Similarity of structures by the surroundings of their atoms."""

@@ -1,0 +1,1 @@
+"""Pair distribution functions: calculated, read, morphed and compared."""

@@ -1,0 +1,1 @@
+"""Similarity of powder patterns: residuals, cosine and L1 distance."""
