@@ -12,10 +12,14 @@ import math
 import numpy as np
 
 from xtal_core.pattern import Pattern
-from xtal_core.pattern_features import peak_width
+from xtal_core.pattern_features import is_measured, peak_width
 
-#: Even sharp patterns are not believed to hold more: texture, background and peak shapes err together over many points.
-MOST_OBSERVATIONS = 40
+#: Even sharp patterns are not believed to hold more; measured ones hold less, because texture, background and peak
+#: shapes err together over many points.
+MOST_OBSERVATIONS, MOST_MEASURED_OBSERVATIONS = 40, 25
+
+#: What a unit of a generator's prior weighs against ln R² on calculated and on measured patterns.
+PRIOR_WEIGHT, MEASURED_PRIOR_WEIGHT = 1.0, 0.5
 
 #: R² that rounding, tabulated form factors and numerical peak shapes leave between two calculations of one structure.
 CALCULATION_FLOOR = 2e-7
@@ -23,7 +27,16 @@ CALCULATION_FLOOR = 2e-7
 
 def independent_observations(pattern: Pattern) -> float:
     """Return how many independent values `pattern` holds: two for every standard deviation of its peaks."""
-    return float(np.clip(2 * (pattern.q[-1] - pattern.q[0]) / peak_width(pattern), 10, MOST_OBSERVATIONS))
+    most = MOST_MEASURED_OBSERVATIONS if is_measured(pattern) else MOST_OBSERVATIONS
+    return float(np.clip(2 * (pattern.q[-1] - pattern.q[0]) / peak_width(pattern), 10, most))
+
+
+def prior_weight(pattern: Pattern) -> float:
+    """Return what a unit of a generator's prior weighs against ln R² of `pattern`.
+
+    Measured patterns are sharper than those of the nanocrystals that the prior has to decide about.
+    """
+    return MEASURED_PRIOR_WEIGHT if is_measured(pattern) else PRIOR_WEIGHT
 
 
 def penalised_residual(residual: float, n_parameters: float, observations: float) -> float:

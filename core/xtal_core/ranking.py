@@ -26,15 +26,14 @@ class Ranking(NamedTuple):
     notes: tuple[str, ...]
 
 
-def merit(candidate: Candidate, observations: float) -> float:
+def merit(candidate: Candidate, observations: float, prior_weight: float = 1.0) -> float:
     """Return what candidates are sorted by, lower is better: ln R²wp with a penalty on parameters, less the prior.
 
-    The candidate must have its fit; see `penalised_residual` for `observations`. That a unit of the prior weighs as
-    much as a factor e in R²wp was chosen on MP-20 validation structures.
+    The candidate must have its fit; see `penalised_residual` for `observations` and `xtal_core.parsimony.prior_weight`.
     """
     assert candidate.fit is not None
     penalised = penalised_residual(candidate.fit.residual, candidate.fit.n_parameters, observations)
-    return penalised - candidate.prior
+    return penalised - prior_weight * candidate.prior
 
 
 def rank(
@@ -42,14 +41,15 @@ def rank(
     metric: SimilarityMetric,
     limit: int,
     observations: float,
+    prior_weight: float = 1.0,
 ) -> Ranking:
     """Return at most `limit` distinct candidates, best first, those that `metric` calls the same structure merged.
 
     Going down the list in order of merit, a candidate is either the same as a better one, and counted as its
     duplicate, or kept; it ends when `limit` are kept. A structure that the
-    metric refuses is kept and noted. For `observations` see `merit`.
+    metric refuses is kept and noted. For `observations` and `prior_weight` see `merit`.
     """
-    merits = [merit(candidate, observations) for candidate in candidates]
+    merits = [merit(candidate, observations, prior_weight) for candidate in candidates]
     kept: list[int] = []
     comparable: list[tuple[int, Any]] = []  # place in `kept` and features
     duplicates: list[int] = []

@@ -14,7 +14,7 @@ from xtal_core.candidate import Candidate
 from xtal_core.cells import CellBatch
 from xtal_core.interfaces import DifferentiableSimulator, Workbench
 from xtal_core.measurement import Profile
-from xtal_core.parsimony import independent_observations, penalised_residual
+from xtal_core.parsimony import independent_observations, penalised_residual, prior_weight
 from xtal_core.pattern import Pattern
 from xtal_core.pattern_features import is_measured, is_noisy, peak_width
 from xtal_core.problem import Problem
@@ -235,11 +235,12 @@ class Stages:
 
         `parsimony` scales the penalty on free parameters: what has not converged yet is not judged by its R² alone.
         """
+        weight = prior_weight(self.pattern)
 
         def merit(trial: Trial) -> float:
             n_parameters = parsimony * trial.directions.n_directions
             prior = self.candidates[trial.source].prior
-            return penalised_residual(trial.residual, n_parameters, self.observations) - prior
+            return penalised_residual(trial.residual, n_parameters, self.observations) - weight * prior
 
         ordered = sorted(trials, key=merit)
         if n is None:

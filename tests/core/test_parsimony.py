@@ -1,9 +1,18 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from xtal_core.parsimony import CALCULATION_FLOOR, MOST_OBSERVATIONS, independent_observations, penalised_residual
+from xtal_core.parsimony import (
+    CALCULATION_FLOOR,
+    MOST_MEASURED_OBSERVATIONS,
+    MOST_OBSERVATIONS,
+    independent_observations,
+    penalised_residual,
+    prior_weight,
+)
 from xtal_core.pattern import Pattern, Radiation
 
 
@@ -41,3 +50,10 @@ def test_the_broader_the_peaks_the_fewer_the_observations():
 def test_sharp_patterns_are_not_believed_to_hold_more_and_short_ones_not_less_than_ten():
     assert independent_observations(pattern_with_peaks(0.01)) == MOST_OBSERVATIONS
     assert independent_observations(pattern_with_peaks(0.4, last=2.0)) == 10
+
+
+def test_measured_patterns_are_trusted_less_and_so_is_the_prior_beside_them():
+    calculated = pattern_with_peaks(0.01)
+    measured = replace(calculated, radiation=Radiation.from_line("CuKa"))
+    assert independent_observations(measured) == MOST_MEASURED_OBSERVATIONS < MOST_OBSERVATIONS
+    assert prior_weight(measured) < prior_weight(calculated) == 1
