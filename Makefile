@@ -6,6 +6,7 @@ DEMO_PATTERN ?= examples/anatase.xy
 DEMO_OPTIONS ?= --formula TiO2
 PYTEST_OPTIONS ?=
 BENCHMARK_OPTIONS ?=
+XTAL_DATA ?= ../shared/data
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
@@ -21,7 +22,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # The two test processes take one core each; numerical libraries that take them all slow both down.
 ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
-.PHONY: help install demo test lint format docs bench $(BENCHMARK_TARGETS) pins clean
+.PHONY: help install demo test lint format docs bench $(BENCHMARK_TARGETS) study pins clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -65,6 +66,15 @@ $(addprefix bench-,$(PEER_BENCHMARKS)): $(PEERS_INSTALLED)
 
 $(BENCHMARK_TARGETS): $(INSTALLED)
 	$(BIN)/python benchmarks/$(SCRIPT) $(BENCHMARK_OPTIONS)
+
+# Candidates of a benchmark, where it was run, are pairs of the study too.
+SOLVED := $(wildcard .bench/solve_test_200_10/solutions)
+CANDIDATES = $(XTAL_DATA)/mp20/test_200.csv.gz --candidates $(SOLVED)
+
+study: $(INSTALLED) ## study the similarity measures on MP-20, writing docs/study/
+	$(BIN)/xtal study correlate $(XTAL_DATA)/mp20/val.csv.gz $(if $(SOLVED),$(CANDIDATES)) --pairs 500 \
+	  --out .bench/study/correlation --page docs/study
+	$(BIN)/xtal study sensitivity $(XTAL_DATA)/mp20/val.csv.gz --limit 150 --out .bench/study/sensitivity --page docs/study
 
 pins: ## renew constraints.txt from pyproject.toml (needs uv; PINS=--upgrade takes the newest versions)
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --quiet $(PINS) \

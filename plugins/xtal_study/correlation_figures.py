@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 #: Dots per inch of the figures, low enough for pages.
-DPI = 80
+DPI = 75
 
 #: One colour for each kind of pairs, distinguishable without colour vision in this order (Okabe and Ito, 2008).
 COLOURS = ("#D55E00", "#E69F00", "#0072B2", "#999999", "#CCCCCC", "#009E73", "#CC79A7", "#56B4E9", "#F0E442")

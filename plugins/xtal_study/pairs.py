@@ -95,7 +95,7 @@ def draw_pairs(known: Sequence[Known], number: int, seed: int) -> PairSet:
     Parameters
     ----------
     known
-        Structures and candidates. Candidates are compared with their references only.
+        Structures and candidates with their references. Candidates are compared with these only.
     number
         Pairs of a kind; where fewer exist, all are taken.
     seed
@@ -109,7 +109,7 @@ def draw_pairs(known: Sequence[Known], number: int, seed: int) -> PairSet:
     pairs = [
         Pair(CANDIDATE, index, place_of[one.reference], one.reference)
         for index, one in enumerate(known)
-        if one.reference in place_of
+        if one.reference
     ]
     pairs += _same_formula(known, own, number, randoms[1])
     pairs += _same_type(known, own, number, randoms[2])

@@ -76,7 +76,8 @@ def _how_it_was_made(study: SensitivityStudy, made_from: Mapping[str, Any]) -> s
         f"Written by `xtal study sensitivity` (xtal {made_from['xtal']}, seed {made_from['seed']}) from "
         f"{', '.join(made_from['sources'])}: {what}, brought onto its symmetry in the primitive cell, is compared with "
         "what modifications make of it. A cell of one atom is doubled first. Mirror images are taken of chiral "
-        f"crystals only, exchanges of elements of compounds only.{unavailable}\n"
+        f"crystals only, exchanges of elements of compounds only. {len(study.refusals)} structures were refused."
+        f"{unavailable}\n"
     )
 
 

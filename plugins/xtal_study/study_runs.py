@@ -180,7 +180,10 @@ def _read(entries: Sequence[Entry], request: Request, progress: Progress) -> tup
     known, refusals = read_entries(entries, request.jobs, progress)
     if not known:
         raise InputError(f"no structure can be used: {refusals[0].reason}")
-    return known, refusals
+    names = {one.name for one in known}
+    orphans = [one for one in known if one.reference and one.reference not in names]
+    refusals += [Refusal(one.name, f"its reference {one.reference} takes no part") for one in orphans]
+    return [one for one in known if one not in orphans], refusals
 
 
 def _bench(columns: Sequence[Column], request: Request, registry: Registry, progress: Progress) -> Bench:

@@ -12,6 +12,7 @@ from xtal_core.cli import BUILT_IN_COMMANDS
 from xtal_core.cli.app import main
 
 COMMANDS = [[name] for name in BUILT_IN_COMMANDS] + [["library", name] for name in ("add", "info", "list")]
+COMMANDS += [["study", name] for name in ("correlate", "sensitivity")]
 
 
 def tokens_of(path):

@@ -124,6 +124,20 @@ def test_candidates_are_compared_with_their_references(table, tmp_path, dozen, c
     capsys.readouterr()
 
 
+def test_candidates_of_a_structure_that_cannot_be_read_are_listed(table, tmp_path, dozen):
+    folder = tmp_path / "predictions" / "broken"
+    folder.mkdir(parents=True)
+    dozen[0].structure.to(str(folder / "01.cif"))
+    bad, out = tmp_path / "bad.csv", tmp_path / "out"
+    bad.write_text("material_id,cif\nbroken,nonsense\n")
+    sources = [str(table), str(bad), "--candidates", str(tmp_path / "predictions")]
+    assert main(["study", "correlate", *sources, *CORRELATE, "--out", str(out), "--quiet"]) == 0
+    refused = {row["name"]: row["reason"] for row in rows(out / "refused.csv")}
+    assert set(refused) == {"broken", "broken/01.cif"}
+    assert "reference" in refused["broken/01.cif"]
+    assert "candidate" not in {pair["kind"] for pair in rows(out / "pairs.csv")}
+
+
 def test_sensitivity_of_one_structure_gives_values_and_verdicts(tmp_path, titania, capsys):
     file, out = tmp_path / "rutile.cif", tmp_path / "out"
     titania.to(str(file))
