@@ -11,7 +11,9 @@ XTAL_DATA ?= ../shared/data
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 # Each runs a script of benchmarks/, which writes its results to docs/benchmarks/ (BENCHMARK_OPTIONS=--help explains it).
-BENCHMARKS := simulator solve-10 solve-100 solve-new-prototypes solve-table solve-xred
+BENCHMARKS := simulator solve-10 solve-100 solve-new-prototypes solve-table solve-noise-10 solve-noise-100 \
+  solve-xred solve-rruff solve-nano solve-xred-new solve-rruff-new \
+  recovery uncertainties refine-candidates refinement-time
 # These run other packages beside ours, in an environment of their own.
 PEER_BENCHMARKS := metrics pair-distribution morphing
 BENCHMARK_TARGETS := $(addprefix bench-,$(BENCHMARKS) $(PEER_BENCHMARKS))
@@ -22,7 +24,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # The two test processes take one core each; numerical libraries that take them all slow both down.
 ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
-.PHONY: help install demo test lint format docs bench $(BENCHMARK_TARGETS) study pins clean
+.PHONY: help install demo test lint format docs bench $(BENCHMARK_TARGETS) verdict study pins clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -58,6 +60,16 @@ bench-solve-100: SCRIPT = solve_simulated.py test_200 --size 100
 bench-solve-new-prototypes: SCRIPT = solve_simulated.py test_new_prototypes_100 --size 10
 bench-solve-table: SCRIPT = solve_simulated.py test_200 --size 10 --library table
 bench-solve-xred: SCRIPT = solve_measured.py --set xred
+bench-solve-rruff: SCRIPT = solve_measured.py --set rruff
+bench-solve-nano: SCRIPT = solve_measured.py --set nano
+bench-solve-xred-new: SCRIPT = solve_measured.py --set xred --new
+bench-solve-rruff-new: SCRIPT = solve_measured.py --set rruff --new
+bench-solve-noise-10: SCRIPT = solve_simulated.py test_200 --size 10 --noise
+bench-solve-noise-100: SCRIPT = solve_simulated.py test_200 --size 100 --noise
+bench-recovery: SCRIPT = recovery.py
+bench-uncertainties: SCRIPT = uncertainties.py
+bench-refine-candidates: SCRIPT = refine_candidates.py
+bench-refinement-time: SCRIPT = refinement_time.py
 bench-metrics: SCRIPT = metrics.py
 bench-pair-distribution: SCRIPT = pair_distribution.py
 bench-morphing: SCRIPT = morphing.py
@@ -70,6 +82,9 @@ $(BENCHMARK_TARGETS): $(INSTALLED)
 # Candidates of a benchmark, where it was run, are pairs of the study too.
 SOLVED := $(wildcard .bench/solve_test_200_10/solutions)
 CANDIDATES = $(XTAL_DATA)/mp20/test_200.csv.gz --candidates $(SOLVED)
+
+verdict: $(INSTALLED) ## calibrate the verdict on MP-20 validation structures (hours)
+	$(BIN)/python benchmarks/fit_verdict.py
 
 study: $(INSTALLED) ## study the similarity measures on MP-20, writing docs/study/
 	$(BIN)/xtal study correlate $(XTAL_DATA)/mp20/val.csv.gz $(if $(SOLVED),$(CANDIDATES)) --pairs 500 \

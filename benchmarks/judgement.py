@@ -32,10 +32,11 @@ class Verdict:
     rows: list[dict[str, Any]]
 
 
-def make_patterns(materials: Sequence[Material], folder: Path, size: float) -> dict[str, Path]:
+def make_patterns(materials: Sequence[Material], folder: Path, size: float, *, noise: bool = False) -> dict[str, Path]:
     """Return {material_id: file} of the patterns of crystallites of `size` Å, made by `make_patterns.py`.
 
-    Those that are in `folder` from an earlier run are used again.
+    With `noise` they have counting noise, a background and a zero shift. Those that are in `folder` from an earlier run
+    are used again.
     """
     files = {material.material_id: folder / f"{material.material_id}.xy" for material in materials}
     missing = [material for material in materials if not files[material.material_id].is_file()]
@@ -44,7 +45,7 @@ def make_patterns(materials: Sequence[Material], folder: Path, size: float) -> d
         with TemporaryDirectory(dir=folder) as draft:
             table = Path(draft, "truth.csv.gz")
             write_materials(table, missing)
-            _run("make_patterns.py", table, draft, "--size", f"{size:g}")
+            _run("make_patterns.py", table, draft, "--size", f"{size:g}", *(["--noise"] if noise else []))
             for material in missing:
                 file = files[material.material_id]
                 Path(draft, file.name).replace(file)

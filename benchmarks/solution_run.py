@@ -62,7 +62,12 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run_cases(
-    name: str, cases: Sequence[Case], basis: Mapping[str, Any], chosen: argparse.Namespace, arguments: Sequence[str]
+    name: str,
+    cases: Sequence[Case],
+    basis: Mapping[str, Any],
+    chosen: argparse.Namespace,
+    arguments: Sequence[str],
+    search: Mapping[str, Any] | None = None,
 ) -> SolutionRun:
     """Solve what is not solved yet of `cases` and return the run, or what is left of an earlier one.
 
@@ -76,6 +81,8 @@ def run_cases(
         What the cases are made of; when it changes, earlier solutions are not used.
     chosen, arguments
         The command line, parsed and not.
+    search
+        Options of the isostructural search besides the library.
 
     Raises
     ------
@@ -90,7 +97,8 @@ def run_cases(
     made_with = {"library": library.sha256, "sources": sources, "seed": chosen.seed, "workers": chosen.workers}
     folder = RunFolder(work / name)
     folder.open({**basis, **made_with}, chosen.fresh)
-    plan = Plan(settings=library.settings, seed=chosen.seed)
+    settings = {"prototype": {**library.settings["prototype"], **(search or {})}}
+    plan = Plan(settings=settings, seed=chosen.seed)
     with progress_display() as progress:
         solved = solve_cases(cases, plan, folder, chosen.workers, progress)
     outcomes = {case.name: solved[case.name] for case in cases}

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from xtal_core.agreement_factors import AgreementFactors
     from xtal_core.problem import Problem
     from xtal_core.reflection_table import ReflectionTable
+    from xtal_core.verdict import Verdict
 
 
 @dataclass(frozen=True)
@@ -155,6 +156,8 @@ class Solution:
         What the user should know about how the answer came about.
     interrupted
         Whether the user stopped the work, so that only what was finished is here.
+    verdict
+        Whether the first candidate can be believed; None where structures were given instead of searched for.
     """
 
     problem: Problem
@@ -162,3 +165,4 @@ class Solution:
     provenance: dict[str, Any]
     notes: tuple[str, ...] = ()
     interrupted: bool = False
+    verdict: Verdict | None = None

@@ -18,8 +18,8 @@ from xtal_core.pattern_features import is_measured, peak_width
 #: shapes err together over many points.
 MOST_OBSERVATIONS, MOST_MEASURED_OBSERVATIONS = 40, 25
 
-#: What a unit of a generator's prior weighs against ln R² on calculated and on measured patterns.
-PRIOR_WEIGHT, MEASURED_PRIOR_WEIGHT = 1.0, 0.5
+#: What a unit of a generator's prior weighs against ln R², and what where peaks are narrower than that, in Å⁻¹.
+PRIOR_WEIGHT, SHARP_PRIOR_WEIGHT, SHARP_PEAKS = 1.0, 0.5, 0.03
 
 #: R² that rounding, tabulated form factors and numerical peak shapes leave between two calculations of one structure.
 CALCULATION_FLOOR = 2e-7
@@ -32,11 +32,8 @@ def independent_observations(pattern: Pattern) -> float:
 
 
 def prior_weight(pattern: Pattern) -> float:
-    """Return what a unit of a generator's prior weighs against ln R² of `pattern`.
-
-    Measured patterns are sharper than those of the nanocrystals that the prior has to decide about.
-    """
-    return MEASURED_PRIOR_WEIGHT if is_measured(pattern) else PRIOR_WEIGHT
+    """Return what a unit of a generator's prior weighs against ln R² of `pattern`: sharp ones speak for themselves."""
+    return SHARP_PRIOR_WEIGHT if peak_width(pattern) < SHARP_PEAKS else PRIOR_WEIGHT
 
 
 def penalised_residual(residual: float, n_parameters: float, observations: float) -> float:

@@ -28,6 +28,7 @@ from xtal_core.progress import Progress, SilentProgress
 from xtal_core.provenance import provenance
 from xtal_core.ranking import rank
 from xtal_core.reflection_table import reflection_table
+from xtal_core.verdict import judge
 
 
 def solve(
@@ -68,9 +69,11 @@ def solve(
         ranked, remarks = rank(candidates, tools.metric, plan.n_candidates, *weights)
     with _timed("assess", stages), fault_of(plan.simulator):
         ranked = tuple(_assessed(problem, candidate, tools) for candidate in ranked)
+    with _timed("judge", stages):
+        verdict = judge(problem, ranked, plan, interrupted=interrupted) if tools.generators else None
     notes += blank_notes(problem.pattern, ranked)
     record = provenance(problem.pattern, tools) | {"seconds": stages}
-    return Solution(problem, ranked, record, (*notes, *remarks), interrupted)
+    return Solution(problem, ranked, record, (*notes, *remarks), interrupted, verdict)
 
 
 def _generate(problem: Problem, tools: Tools, workbench: Workbench, notes: list[str]) -> Iterator[list[Candidate]]:

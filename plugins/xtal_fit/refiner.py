@@ -22,6 +22,9 @@ from xtal_fit.trial import Trial
 #: Candidates that decide whether the sample has reflections beyond the last point and the shape of its peaks.
 DECIDING_TRIALS = 8
 
+#: Candidates refined on the points of a pattern without noise to see whether it is solved.
+SOLVING_TRIALS = 2
+
 #: Share of the full penalty on parameters in the stages before the last.
 EARLY_PARSIMONY = 0.25
 
@@ -31,12 +34,12 @@ class FitRefiner(Refiner):
 
     1. On the smoothed pattern, for every candidate.
     2. The better ones, on a less smoothed pattern.
-    3. The best `keep`, on the pattern as it is, with the profile.
+    3. The best `keep`, on the pattern as it is, with the profile; without noise, the two best on its points, too.
     4. Unless that solved it: the best of those with elements exchanged and atoms displaced.
     5. Unless that solved it: the best without symmetry, then in the symmetry they turn out to have.
     6. Steps 4 and 5 once more, unless that solved it.
     7. At full resolution, the best, and what they are in every higher symmetry that they come close to.
-    8. For a measured pattern, the best on the measured points, with widths that depend on the angle and texture.
+    8. The best on the points of the pattern: on measured ones with widths that depend on the angle and texture.
 
     A problem that states its space group goes without step 5 and without higher symmetries.
     """
@@ -76,6 +79,8 @@ class FitRefiner(Refiner):
         yield stages, stages.best(trials, None)
         trials = stages.sharp(stages.best(trials, self.options.keep, EARLY_PARSIMONY), self.options.steps)
         trials = stages.best(trials, None)
+        if not is_measured(stages.pattern):
+            stages, trials = stages.as_calculated(trials, SOLVING_TRIALS)
         yield stages, trials
         for turn in range(self.options.rounds):
             if stages.solved(trials):
@@ -91,6 +96,8 @@ class FitRefiner(Refiner):
         yield stages, trials
         if is_measured(stages.pattern):
             yield stages, stages.as_measured(trials)
+        else:
+            yield stages.as_calculated(trials)
 
     def _moved(self, stages: Stages, trials: Sequence[Trial], random: np.random.Generator) -> list[Trial]:
         """Return the trials with what exchanging elements and displacing atoms of the best led to."""

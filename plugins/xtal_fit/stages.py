@@ -49,6 +49,9 @@ SEARCH_WIDTH = 0.02
 FINAL_KEEP = 12
 FINAL_STEPS = 12
 
+#: R² above which the error of smoothed patterns does not matter.
+NEARLY_DESCRIBED = 1e-3
+
 #: How often weights follow a robust fit.
 ROBUST_ROUNDS = 3
 
@@ -198,6 +201,25 @@ class Stages:
             refined = self.best(whole.polish(refined), None)
         return refined
 
+    def as_calculated(self, trials: Sequence[Trial], n: int = FINAL_KEEP) -> tuple[Stages, list[Trial]]:
+        """Return the trials, the `n` best of them refined against the points of a pattern without noise.
+
+        Smoothing, however little, errs at the ends of a pattern by some 1e-6 of its squares, which is enough to keep
+        atoms 0.01 Å away from where they belong; so is the wrong answer to whether there are reflections beyond the
+        last point. Both no longer matter here: the stages returned have the better answer.
+        """
+        close = [trial for trial in self.distinct(trials, n) if trial.residual < NEARLY_DESCRIBED]
+        if not close:
+            return self, list(trials)
+        either = [replace(self, edge=float(self.pattern.q[-1])), replace(self, edge=None)]
+        decided = min(either, key=lambda stages: stages._on_points(close[:1])[0].residual)
+        rest = [trial for trial in trials if trial not in close]
+        return decided, decided.best([*decided._on_points(close), *rest], None)
+
+    def _on_points(self, trials: Sequence[Trial]) -> list[Trial]:
+        points, parameters = self.whole_pattern.points, self.parameters()
+        return fit(self.simulator, points, trials, parameters, self.options.steps, self.observations, jobs=self.jobs)
+
     @cached_property
     def whole_pattern(self) -> WholePattern:
         """The last stage of a measured pattern."""
@@ -231,16 +253,18 @@ class Stages:
         return parameters
 
     def best(self, trials: Sequence[Trial], n: int | None, parsimony: float = 1.0) -> list[Trial]:
-        """Return the `n` best trials, best first as ranking would have it, at most a few of one origin; all for None.
+        """Return the `n` best trials, best first, at most a few of one origin; all of them for None.
 
         `parsimony` scales the penalty on free parameters: what has not converged yet is not judged by its R² alone.
+        A measured pattern tempts with distorted structures, so that the prior has a say before the end; on a calculated
+        one the right structure shows by its residual, and unlikely types must not be given up early.
         """
-        weight = prior_weight(self.pattern)
+        weight = prior_weight(self.pattern) if is_measured(self.pattern) else 0.0
 
         def merit(trial: Trial) -> float:
             n_parameters = parsimony * trial.directions.n_directions
-            prior = self.candidates[trial.source].prior
-            return penalised_residual(trial.residual, n_parameters, self.observations) - weight * prior
+            penalised = penalised_residual(trial.residual, n_parameters, self.observations)
+            return penalised - weight * self._prior(trial)
 
         ordered = sorted(trials, key=merit)
         if n is None:
@@ -262,19 +286,27 @@ class Stages:
         return merit < penalised_residual(*enough, self.observations)
 
     def distinct(self, trials: Sequence[Trial], n: int) -> list[Trial]:
-        """Return the first `n` trials that differ in residual or volume."""
+        """Return the first `n` trials that differ in residual or volume, of those that do not the likeliest."""
         chosen: list[Trial] = []
         for trial in trials:
             volume = np.linalg.det(trial.lattice)
-            if not any(
-                abs(trial.residual / other.residual - 1) < 1e-2
-                and abs(volume / np.linalg.det(other.lattice) - 1) < 1e-3
-                for other in chosen
-            ):
+            for place, other in enumerate(chosen):
+                if (
+                    abs(trial.residual / other.residual - 1) < 1e-2
+                    and abs(volume / np.linalg.det(other.lattice) - 1) < 1e-3
+                ):
+                    simpler = trial.directions.n_directions <= other.directions.n_directions
+                    if simpler and self._prior(trial) > self._prior(other):
+                        chosen[place] = trial
+                    break
+            else:
+                if len(chosen) == n:
+                    break
                 chosen.append(trial)
-            if len(chosen) == n:
-                break
         return chosen
+
+    def _prior(self, trial: Trial) -> float:
+        return self.candidates[trial.source].prior
 
     def with_fits(self, trials: Sequence[Trial]) -> list[Candidate]:
         """Return candidates with refined structures and their fit on the measured points."""

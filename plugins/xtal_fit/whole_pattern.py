@@ -131,7 +131,12 @@ class WholePattern:
         )
 
     def _textured(self, trials: Sequence[Trial]) -> list[Trial]:
-        """Return every trial with the texture axis that describes the pattern best, or none."""
+        """Return every trial with the texture axis that describes the pattern best, or none.
+
+        The broad peaks of small crystallites overlap too much to tell texture from structure: none is tried there.
+        """
+        if self.width >= SHARP:
+            return list(trials)
         tried, owners = [], []
         for owner, trial in enumerate(trials):
             for axis in texture_axes(trial.lattice, TEXTURE_AXES):

@@ -50,7 +50,7 @@ MAKER = """
 import csv, gzip, sys
 from pathlib import Path
 for row in csv.DictReader(gzip.open(sys.argv[1], "rt")):
-    Path(sys.argv[2], row["material_id"] + ".xy").write_text(row["cif"] + sys.argv[4])
+    Path(sys.argv[2], row["material_id"] + ".xy").write_text(row["cif"] + " ".join(sys.argv[4:]))
 """
 
 
@@ -61,6 +61,12 @@ def test_only_missing_patterns_are_made(scripts, tmp_path):
     files = make_patterns([Material("a", "new", None), Material("b", "new", None)], made, 10)
     assert {name: path.read_text() for name, path in files.items()} == {"a": "old10", "b": "new10"}
     assert sorted(path.name for path in made.iterdir()) == ["a.xy", "b.xy"]
+
+
+def test_noise_is_asked_for_where_it_is_wanted(scripts, tmp_path):
+    (scripts / "make_patterns.py").write_text(MAKER)
+    (file,) = make_patterns([Material("a", "cif", None)], tmp_path / "noisy", 10, noise=True).values()
+    assert file.read_text() == "cif10 --noise"
 
 
 JUDGE = """

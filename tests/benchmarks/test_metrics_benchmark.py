@@ -100,6 +100,10 @@ def test_transports_are_those_of_pots_public_function():
     assert figures["ratio"] > 0
 
 
+#: RMS displacements of identical crystals are square roots of rounding errors, in pymatgen as here.
+ROUNDING = 1e-5
+
+
 def test_verdicts_are_pymatgens_on_every_kind_of_pair():
     structures, polymorphs = [rutile(), salt()], [rutile(), anatase(), rutile(4.7)]
     kinds = make_pairs(structures, polymorphs, 12)
@@ -107,13 +111,14 @@ def test_verdicts_are_pymatgens_on_every_kind_of_pair():
     rows = measure_verdicts(structures, polymorphs, 12)
     assert sum(row["number"] for row in rows) == 12
     assert {row["other_verdicts"] for row in rows} == {0}
-    assert max(row["largest"] for row in rows) == 0
+    assert max(row["largest"] for row in rows) < ROUNDING
     assert 0 < sum(row["matches"] for row in rows) < 12
 
 
 def test_a_matrix_of_the_matcher_is_pymatgens():
     figures = measure_matrix([rutile(), anatase(), rutile(4.7)], "oxides")
-    assert (figures["number"], figures["formulas"], figures["largest"]) == (3, 1, 0)
+    assert (figures["number"], figures["formulas"]) == (3, 1)
+    assert figures["largest"] < ROUNDING
     assert figures["ratio"] == pytest.approx(figures["pymatgen_seconds"] / figures["seconds"])
 
 

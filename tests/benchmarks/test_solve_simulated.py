@@ -20,6 +20,7 @@ def record(making, times):
     return {
         "set": "test_200",
         "size": 10.0,
+        "noise": False,
         "materials": 3,
         "all": summarise(rows),
         "by_prototype_in_train": {"yes": summarise(rows[:2]), "no": summarise(rows[2:])},
@@ -53,10 +54,27 @@ def test_another_set_has_no_published_figures(record):
     assert "PXRDNet [1]" not in "".join(result_page(record | {"set": "mine"}))
 
 
+def test_the_page_says_what_noise_there_is_and_what_the_solver_is_not_told(record):
+    clean, noisy = ("".join(result_page(record | {"noise": noise})) for noise in (False, True))
+    assert "no noise. Told to the solver: formula, content of the cell,\ncrystallite size" in clean
+    assert "Not told: crystallite size" in noisy
+    assert "crystallites with noise, library" in noisy
+    assert "match@10 of at least 0.70" in noisy
+
+
+def test_patterns_with_noise_are_not_put_beside_figures_for_patterns_without(record):
+    assert "PXRDNet [1]" not in "".join(result_page(record | {"noise": True}))
+
+
 def test_the_page_lists_what_was_not_matched_and_why(record):
     page = "".join(result_page(record))
     assert "| mp-3 | NaCl | 2 | cubic | 1.000 | 0 | no candidate was found |" in page
     assert "| mp-2 |" not in page
+
+
+def test_the_solver_is_not_told_a_size_that_it_is_to_find(tmp_path):
+    salt = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5] * 3])
+    assert case_of(Material("mp-1", salt.to(fmt="cif"), None), tmp_path / "mp-1.xy", None).crystallite_size is None
 
 
 def test_the_solver_is_told_the_content_of_the_cell_as_the_table_has_it(tmp_path):

@@ -47,6 +47,15 @@ def test_the_folder_is_named_after_the_pattern_unless_told_otherwise(solve, tmp_
     assert (tmp_path / "salt-solution" / "result.json").is_file()
 
 
+def test_the_verdict_is_printed_after_the_table_and_recorded(solve, tmp_path):
+    outcome = solve("--out", "out")
+    verdict = json.loads((tmp_path / "out" / "result.json").read_text())["verdict"]
+    assert verdict["word"] == "not assessed"
+    assert verdict["features"]["gap"] > 0
+    printed = "verdict: not assessed: the refiner was toy-refiner, calibrated is fit; the simulator was toy-simulator"
+    assert outcome.out.index("CsCl type") < outcome.out.index(printed) < outcome.out.index("written to out")
+
+
 def test_tables_agree_with_each_other_and_with_the_files(solve, tmp_path):
     solve("--out", "out")
     record = json.loads((tmp_path / "out" / "result.json").read_text())

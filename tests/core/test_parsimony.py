@@ -52,8 +52,11 @@ def test_sharp_patterns_are_not_believed_to_hold_more_and_short_ones_not_less_th
     assert independent_observations(pattern_with_peaks(0.4, last=2.0)) == 10
 
 
-def test_measured_patterns_are_trusted_less_and_so_is_the_prior_beside_them():
+def test_measured_patterns_are_not_believed_to_hold_as_much_as_calculated_ones():
     calculated = pattern_with_peaks(0.01)
     measured = replace(calculated, radiation=Radiation.from_line("CuKa"))
     assert independent_observations(measured) == MOST_MEASURED_OBSERVATIONS < MOST_OBSERVATIONS
-    assert prior_weight(measured) < prior_weight(calculated) == 1
+
+
+def test_a_prior_weighs_less_beside_a_sharp_pattern():
+    assert prior_weight(pattern_with_peaks(0.01)) < prior_weight(pattern_with_peaks(0.1)) == 1

@@ -30,6 +30,7 @@ from xtal_core.registry import installed_registry
 from xtal_core.report import CrystalFile, crystal_files, report_folder, solution_table, write_report
 from xtal_core.report.record import solution_record, to_json
 from xtal_core.report.summary import summary_lines
+from xtal_core.report.verdict_line import verdict_line
 from xtal_core.run_file import RunFile, Value
 
 if TYPE_CHECKING:
@@ -158,6 +159,8 @@ def _show(solution: Solution, files: Sequence[CrystalFile], target: Path) -> Non
         metrics = ", ".join(score.metric for score in solution.ranked[0].reference_scores)
         if metrics:
             console.print(f"{metrics}: against the reference")
+        if solution.verdict is not None:
+            console.print(verdict_line(solution, solution.verdict), markup=False, soft_wrap=True)
         for line in summary_lines(solution.ranked[0], files[0]):
             console.print(line, markup=False)
     for note in (*solution.problem.pattern.notes, *solution.notes):

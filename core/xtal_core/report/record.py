@@ -24,6 +24,7 @@ def solution_record(solution: Solution, files: Sequence[CrystalFile]) -> dict[st
     """Return everything about `solution`, whose candidates are written as `files`; see docs/usage.md."""
     return {
         "problem": _problem_record(solution.problem),
+        "verdict": None if solution.verdict is None else asdict(solution.verdict),
         "candidates": [_candidate_record(r, f) for r, f in zip(solution.ranked, files, strict=True)],
         "notes": [*solution.problem.pattern.notes, *solution.notes],
         "interrupted": solution.interrupted,

@@ -79,6 +79,23 @@ def test_the_right_one_among_wrong_ones_comes_first_refined(simulator, problem_o
     assert best.details["reflections_beyond_pattern"] in (True, False)
 
 
+@pytest.mark.parametrize("beyond", [True, False])
+def test_a_calculated_pattern_is_described_exactly_with_or_without_reflections_beyond_it(
+    simulator, candidates, rutile, beyond
+):
+    q = CALCULATED.q_from_two_theta(np.linspace(15, 85, 2001))
+    axis = Measurement(np.linspace(q[0], q[-1], 8001), CALCULATED, None if beyond else float(q[-1]))
+    profile = Profile(crystallite_size=100.0, gaussian_sigma=0.08)
+    intensity = resample(simulator.simulate(CellBatch.from_structures([rutile]), axis, [profile])[0], axis, q)
+    problem = Problem(Pattern(q, intensity, CALCULATED), Formula.parse("TiO2")[0], crystallite_size=100.0)
+    best = refine(problem, candidates[-1:], simulator)[0]
+    assert best.details["reflections_beyond_pattern"] is beyond
+    assert best.fit.residual < 1e-9
+    assert best.fit.profile.gaussian_sigma == pytest.approx(0.08, rel=1e-4)
+    assert best.structure.lattice.abc == pytest.approx(rutile.lattice.abc, rel=1e-5)
+    assert best.structure.frac_coords == pytest.approx(rutile.frac_coords, abs=1e-4)
+
+
 def test_noise_background_and_a_shifted_zero_do_not_mislead(simulator, problem_of, candidates, rutile):
     profile = Profile(gaussian_sigma=0.02, lorentzian_hwhm=0.01, b_iso=0.5, zero_shift=0.08)
     best = refine(problem_of(rutile, profile, counts=3000), candidates, simulator)[0]

@@ -1,0 +1,349 @@
+"""Calibrates the verdict on simulated patterns of validation structures, which it solves first.
+
+    python benchmarks/fit_verdict.py [--limit N] [--collected] [--library train|table|FILE] [--out FOLDER]
+
+Patterns of structures drawn from `mp20/val` under five conditions are solved as `xtal solve` does. Writes the
+calibration and its model card to core/xtal_core/data; with `--limit`, of a part of the sample, to the work folder.
+An interrupted run goes on from there; `--collected` solves nothing and takes what an earlier run solved.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from case_runs import Case, RunFolder
+from data_sets import ROOT, Material, data_file, read_materials
+from judged_solutions import JudgedSolution, counts_by_condition, judged_solutions, labels_of, values_of
+from judgement import make_patterns
+from laboratory_patterns import WAVELENGTH, make_laboratory_patterns
+from logistic import (
+    Array,
+    Labels,
+    ReliabilityRow,
+    choose_strength,
+    expected_calibration_error,
+    fit_logistic,
+    log_loss,
+    reliability,
+    wilson_lower_bound,
+)
+from result_pages import markdown_table
+from solution_run import add_run_options, command_line, run_benchmark, run_cases
+from solve_simulated import case_of
+from xtal_core.errors import InputError
+from xtal_core.plan import Plan
+from xtal_core.provenance import sha256
+from xtal_core.verdict_calibration import CALIBRATION_FILE, Calibration, Calibrations, WeighedFeature
+from xtal_core.verdict_features import VerdictFeatures
+
+#: Where the calibration that comes with the package is.
+DATA = ROOT / "core" / "xtal_core" / "data"
+
+MODEL_CARD = "VERDICT_MODEL_CARD.md"
+
+#: Structures drawn for every condition, the same for all of them, and the seed of the draw.
+SAMPLE, SAMPLE_SEED = 300, 4
+
+#: What of those called solved must be right, at the lower end of Wilson's interval.
+SOLVED_PRECISION = 0.97
+
+#: Share of right structures among those called not solved, at most, and the highest probability of that name.
+NOT_SOLVED_SHARE, NOT_SOLVED_LIMIT = 0.2, 0.5
+
+#: Of the right structures that are listed but not first, the share that the window of rivals must hold.
+RIVALS_HELD = 0.9
+
+#: Fewer cases than this say nothing about a threshold.
+FEWEST_CASES = 4
+
+#: Above every probability: the word is never used.
+NEVER = 2.0
+
+
+@dataclass(frozen=True)
+class Nanocrystals:
+    """Patterns by PXRDNet's protocol: crystallite size in Å, and whether with noise, background and zero shift.
+
+    The solver is told the cell content, and the size where there is no noise.
+    """
+
+    size: float
+    noise: bool
+
+    @property
+    def name(self) -> str:
+        """In words."""
+        return f"{self.size:g} Å, {'noise' if self.noise else 'clean'}"
+
+    @property
+    def run_name(self) -> str:
+        """Of the folder with its solutions."""
+        return f"verdict_val_{self.size:g}_{'noise' if self.noise else 'clean'}"
+
+    def cases(self, materials: Sequence[Material], folder: Path) -> list[Case]:
+        """Return what the solver is given, patterns being made in `folder`."""
+        patterns = make_patterns(materials, folder, self.size, noise=self.noise)
+        told = None if self.noise else self.size
+        return [case_of(material, patterns[material.material_id], told) for material in materials]
+
+
+@dataclass(frozen=True)
+class Laboratory:
+    """Patterns by `laboratory_patterns`. As of measured ones, the solver is told the formula alone."""
+
+    name: str = "laboratory"
+    run_name: str = "verdict_val_laboratory"
+
+    def cases(self, materials: Sequence[Material], folder: Path) -> list[Case]:
+        """Return what the solver is given, patterns being made in `folder`."""
+        patterns = make_laboratory_patterns(materials, folder, SAMPLE_SEED)
+        return [
+            replace(case_of(material, patterns[material.material_id], None), wavelength=WAVELENGTH, z=None)
+            for material in materials
+        ]
+
+
+LABORATORY = Laboratory()
+CONDITIONS = (*(Nanocrystals(size, noise) for size in (10.0, 100.0) for noise in (False, True)), LABORATORY)
+
+#: What a laboratory pattern is judged without: there it says more about texture and peak shapes than about atoms.
+NOISE_FEATURES = ("misfit", "noisy")
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A calibration and what cross-validation says of it.
+
+    Attributes
+    ----------
+    calibration
+        Fitted to all of `judged`.
+    judged
+        What it was fitted to.
+    strength
+        Of the regularisation.
+    probabilities : (n_solutions,)
+        Out of fold, solutions of one material always in the same fold.
+    """
+
+    calibration: Calibration
+    judged: Sequence[JudgedSolution]
+    strength: float
+    probabilities: Array
+
+    @property
+    def rows(self) -> list[ReliabilityRow]:
+        """The reliability table of the probabilities out of fold."""
+        return reliability(self.probabilities, labels_of(self.judged))
+
+
+def main(arguments: list[str]) -> None:
+    """Run the calibration."""
+    parser = argparse.ArgumentParser(
+        description="Calibrate the verdict on simulated patterns of validation structures."
+    )
+    parser.add_argument("--collected", action="store_true", help="solve nothing, take what was solved")
+    add_run_options(parser)
+    chosen = parser.parse_args(arguments)
+
+    table = data_file("mp20/val.csv.gz")
+    materials = read_materials(table)
+    random.Random(SAMPLE_SEED).shuffle(materials)
+    materials = materials[: chosen.limit or SAMPLE]
+    judged: list[JudgedSolution] = []
+    for condition in CONDITIONS:
+        folder = RunFolder(chosen.work.resolve() / condition.run_name)
+        if not chosen.collected:
+            cases = condition.cases(materials, chosen.work / "patterns" / condition.run_name)
+            basis = {"materials": sha256(table), "condition": condition.name}
+            folder = run_cases(condition.run_name, cases, basis, chosen, arguments).folder
+        judged += judged_solutions(materials, folder, condition.name)
+    if not judged:
+        raise InputError("nothing was solved yet", "run without --collected", chosen.work)
+
+    names = [field.name for field in fields(VerdictFeatures)]
+    noise_limited = fit_calibration([one for one in judged if one.condition != LABORATORY.name], names)
+    laboratory = [one for one in judged if one.condition == LABORATORY.name]
+    model_limited = fit_calibration(laboratory, [n for n in names if n not in NOISE_FEATURES]) if laboratory else None
+    plan = Plan()
+    found = Calibrations(
+        noise_limited.calibration,
+        None if model_limited is None else model_limited.calibration,
+        generators=plan.generators,
+        refiner=str(plan.refiner),
+        metric=plan.metric,
+        simulator=plan.simulator,
+    )
+    out = chosen.out or (DATA if chosen.limit is None else chosen.work)
+    library = "made of mp20/train" if chosen.library == "train" else Path(chosen.library).name
+    (out / CALIBRATION_FILE).write_text(json.dumps(found.to_record(), indent=1) + "\n", encoding="utf-8")
+    card = "".join(model_card(noise_limited, model_limited, materials, library, command_line(arguments)))
+    (out / MODEL_CARD).write_text(card, encoding="utf-8")
+    print(f"{card}\nwritten to {out}")
+
+
+def fit_calibration(judged: Sequence[JudgedSolution], names: Sequence[str]) -> Fitted:
+    """Return the calibration by the features `names`. Raises InputError where too few solutions are right or wrong."""
+    values, labels = values_of(judged, names), labels_of(judged)
+    n_wrong = int((~labels).sum())
+    if min(n_wrong, len(labels) - n_wrong) < FEWEST_CASES:
+        raise InputError(f"of {len(labels)} solutions {n_wrong} are wrong: too few of one kind", "solve more")
+    strength, probabilities = choose_strength(values, labels, [one.material_id for one in judged])
+    model = fit_logistic(values, labels, strength)
+    features = tuple(
+        WeighedFeature(name, *(float(f"{number:.6g}") for number in numbers))
+        for name, *numbers in zip(
+            names,
+            model.means,
+            model.scales,
+            model.coefficients,
+            np.nanmin(values, 0),
+            np.nanmax(values, 0),
+            strict=True,
+        )
+    )
+    solved_from = solved_threshold(probabilities, labels)
+    calibration = Calibration(
+        features=features,
+        intercept=float(f"{model.intercept:.6g}"),
+        solved_from=solved_from,
+        not_solved_below=min(not_solved_threshold(probabilities, labels), solved_from),
+        rival_window=rival_window(judged),
+    )
+    return Fitted(calibration, judged, strength, probabilities)
+
+
+def solved_threshold(probabilities: Array, labels: Labels) -> float:
+    """Return the lowest probability from which on `SOLVED_PRECISION` is kept; `NEVER` where no sample shows that."""
+    for threshold in np.unique(np.floor(probabilities * 1000) / 1000):
+        called = probabilities >= threshold
+        if called.any() and wilson_lower_bound(int(labels[called].sum()), int(called.sum())) >= SOLVED_PRECISION:
+            return float(threshold)
+    return NEVER
+
+
+def not_solved_threshold(probabilities: Array, labels: Labels) -> float:
+    """Return the highest probability, up to a limit, below which at most `NOT_SOLVED_SHARE` is right.
+
+    Where fewer than `FEWEST_CASES` are that improbable, it is that share itself.
+    """
+    for threshold in np.arange(NOT_SOLVED_LIMIT, NOT_SOLVED_SHARE, -0.01):
+        called = probabilities < threshold
+        if called.sum() >= FEWEST_CASES and labels[called].mean() <= NOT_SOLVED_SHARE:
+            return round(float(threshold), 2)
+    return NOT_SOLVED_SHARE
+
+
+def rival_window(judged: Sequence[JudgedSolution]) -> float:
+    """Return how far behind the first, in merit, a candidate must be to be no rival of it."""
+    distances = [one.distance for one in judged if not one.right and one.distance is not None]
+    if len(distances) < FEWEST_CASES:
+        raise InputError(f"only {len(distances)} right structures are listed but not first", "solve more")
+    return round(float(np.quantile(distances, RIVALS_HELD, method="higher")) + 0.005, 2)
+
+
+def model_card(
+    noise_limited: Fitted, model_limited: Fitted | None, materials: Sequence[Material], library: str, command: str
+) -> Iterator[str]:
+    """Yield the parts of the model card; `materials` are those of the sample, solved or not."""
+    judged = [*noise_limited.judged, *(model_limited.judged if model_limited else ())]
+    solved = {one.material_id for one in judged}
+    n_materials = len(solved)
+    known = np.mean([bool(material.prototype_in_train) for material in materials if material.material_id in solved])
+    yield f"""\
+# Model card: the verdict
+
+Logistic regressions in `{CALIBRATION_FILE}`: the probability that the first candidate of a solution is the
+right structure, and the thresholds of the words *solved*, *ambiguous* and *not solved*. What they are for:
+`docs/verdict.md`. Written, with this card, by
+
+    {command}
+
+## Fitted to
+
+{len(judged)} solutions of simulated patterns of {n_materials} structures drawn at random from the MP-20 validation set,
+{int((~labels_of(judged)).sum())} of them wrong (Materials Project, CC BY 4.0; split of Xie et al., ICLR 2022).
+
+- Right means that pymatgen's StructureMatcher (0.3, 0.5, 10°) matches the first candidate and the structure.
+- Structure library searched: {library}. {known:.0%} of the structures are of a type that occurs in `mp20/train`.
+- Patterns of nanocrystals: Cu Kα, one wavelength, 2θ 5–90°, Gaussian peaks of 0.085 Å⁻¹ besides the size. Noise:
+  Poisson's at 10,000 counts in the strongest peak, over a sloping background of half its height, with a zero shift of
+  0.05°. Told to the solver: formula, cell content and, for patterns without noise, the crystallite size.
+"""
+    if model_limited is not None:
+        yield """\
+- Laboratory patterns, simulated too: Cu Kα1 and Kα2, 2θ 10–90°, wrong intensities, peak shapes and backgrounds that the
+  refinement does not describe exactly (`benchmarks/laboratory_patterns.py`). Told to the solver: the formula.
+"""
+    yield "\n"
+    counts = counts_by_condition(judged)
+    yield markdown_table(
+        ("patterns", "solutions", "right", "right among ten"),
+        [(name, c["n"], f"{c['right']:.3f}", f"{c['listed']:.3f}") for name, c in counts.items()],
+    )
+    if n_materials < SAMPLE:
+        yield f"\n**A small sample**: {SAMPLE} structures were meant to be drawn. Its thresholds are uncertain.\n"
+    yield "\n## All features, for patterns of one wavelength\n\nFitted to the patterns of nanocrystals.\n\n"
+    yield from _part(noise_limited)
+    yield "\n## Without misfit, for laboratory patterns\n\n"
+    if model_limited is None:
+        yield "Not fitted: none were solved. Laboratory patterns are not assessed.\n"
+    else:
+        yield "Fitted to the simulated laboratory patterns.\n\n"
+        yield from _part(model_limited)
+    yield """
+## Limits
+
+Calculated, ordered structures of up to 20 atoms in the cell, of one phase; others may be right more or less often.
+Whatever changes residuals, merits or priors (ranking, refinement, generator) makes another calibration necessary.
+"""
+
+
+def _part(fitted: Fitted) -> Iterator[str]:
+    """Yield what is to be said of one calibration."""
+    calibration, labels = fitted.calibration, labels_of(fitted.judged)
+    yield markdown_table(
+        ("feature", "mean", "scale", "coefficient", "lowest", "highest"),
+        [
+            (f.name, *(f"{number:.3g}" for number in (f.mean, f.scale, f.coefficient, f.low, f.high)))
+            for f in calibration.features
+        ],
+    )
+    base = np.full(len(labels), labels.mean())
+    yield (
+        f"\nIntercept {calibration.intercept:.3g}, penalty {fitted.strength:g}/2 Σ coefficient². Out of fold (ten "
+        f"folds, a structure's patterns together): log-loss {log_loss(fitted.probabilities, labels):.3f} (the share of "
+        f"right solutions alone: {log_loss(base, labels):.3f}), expected calibration error "
+        f"**{expected_calibration_error(fitted.rows):.3f}**.\n\n"
+    )
+    yield markdown_table(
+        ("probability", "solutions", "mean probability", "share right"),
+        [(f"{r.low:.1f}–{r.high:.1f}", r.n, f"{r.probability:.3f}", f"{r.share:.3f}") for r in fitted.rows],
+    )
+    yield "\n"
+    yield markdown_table(("word", "from probability", "solutions", "share right"), list(_words(fitted, labels)))
+    yield f"\nRivals are within {calibration.rival_window:g} of the first candidate's merit, as {RIVALS_HELD:.0%} of "
+    yield "the right structures are that are listed but not first.\n"
+
+
+def _words(fitted: Fitted, labels: Labels) -> Iterator[Sequence[Any]]:
+    words = np.array([fitted.calibration.word(float(p)) for p in fitted.probabilities])
+    starts = {"solved": fitted.calibration.solved_from, "ambiguous": fitted.calibration.not_solved_below}
+    for word in ("solved", "ambiguous", "not solved"):
+        here = words == word
+        start = starts.get(word, 0.0)
+        share = f"{labels[here].mean():.3f}" if here.any() else None
+        yield word, "never" if start > 1 else f"{start:g}", int(here.sum()), share
+
+
+if __name__ == "__main__":
+    sys.exit(run_benchmark(main))

@@ -1,0 +1,115 @@
+"""How far two descriptions of a crystal are apart, whatever cell, origin, order of atoms and hand they use.
+
+A powder pattern does not tell a structure from its mirror image, and one structure can be described in many cells: all
+lattice vectors of one are looked for that may be the basis of the other, improper ones included, and for each of them
+the atoms are assigned one to one, by element, for the common shift that suits them best. Structures that have the same
+pattern without being congruent (homometric ones) are not taken for the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from xtal_core.cells import IntArray
+from xtal_core.pattern import FloatArray
+
+if TYPE_CHECKING:
+    from pymatgen.core import Lattice, Structure
+
+#: What counts as the same crystal: principal strains, and displacements in Å.
+SAME_CELL, SAME_POSITIONS = 1e-4, 1e-3
+
+#: Bases that differ by more (lengths relatively, angles in degrees) are not considered.
+LENGTH_TOLERANCE, ANGLE_TOLERANCE = 0.15, 8.0
+
+#: Distance between atoms of different elements: they are never assigned to each other.
+NEVER = 1e6
+
+#: Rounds of assigning atoms and shifting the origin.
+ROUNDS = 3
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """How far apart two descriptions are where they agree best; infinite where no cell or no atoms correspond.
+
+    Attributes
+    ----------
+    displacement
+        Å; the farthest that an atom is from its counterpart.
+    strain
+        The largest principal strain, without sign, from one cell to the other: no length of the lattice and, to first
+        order, no angle in radians by more than twice this.
+    """
+
+    displacement: float
+    strain: float
+
+    @property
+    def in_tolerances(self) -> float:
+        """The larger of both, in units of what counts as the same crystal."""
+        return max(self.displacement / SAME_POSITIONS, self.strain / SAME_CELL)
+
+    @property
+    def is_same(self) -> bool:
+        """Whether both are the same crystal."""
+        return self.in_tolerances <= 1
+
+
+def deviation(truth: Structure, found: Structure) -> Deviation:
+    """Return how far `found` is from `truth`, which hold the same elements."""
+    best = Deviation(np.inf, np.inf)
+    mappings = truth.lattice.find_all_mappings(found.lattice, LENGTH_TOLERANCE, ANGLE_TOLERANCE)
+    for _, _, basis in mappings:
+        if round(abs(np.linalg.det(basis))) != 1 or len(found) != len(truth):
+            continue
+        strain = largest_strain(basis @ truth.lattice.matrix, found.lattice.matrix)
+        displacement = largest_displacement(
+            truth.lattice,
+            truth.frac_coords,
+            found.frac_coords @ basis,
+            np.array(truth.atomic_numbers),
+            np.array(found.atomic_numbers),
+        )
+        best = min(best, Deviation(displacement, strain), key=lambda found: found.in_tolerances)
+    return best
+
+
+def largest_strain(before: FloatArray, after: FloatArray) -> float:
+    """Return the largest principal strain, without sign, between cells whose rows are the same lattice vectors."""
+    deformation = np.linalg.solve(before, after)
+    return float(np.abs(np.linalg.svd(deformation, compute_uv=False) - 1).max())
+
+
+def largest_displacement(
+    lattice: Lattice, truth: FloatArray, found: FloatArray, elements: IntArray, found_elements: IntArray
+) -> float:
+    """Return the farthest in Å that an atom is from its counterpart, for the best assignment and common shift.
+
+    Shapes: fractional coordinates (n, 3) in the same `lattice`, elements (n,) as atomic numbers.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    if not np.array_equal(np.sort(elements), np.sort(found_elements)):
+        return np.inf
+    numbers, counts = np.unique(elements, return_counts=True)
+    rarest = numbers[counts.argmin()]
+    first = truth[elements == rarest][0]
+    least = np.inf
+    for start in found[found_elements == rarest]:
+        shift = first - start
+        apart = np.zeros_like(truth)
+        for _ in range(ROUNDS):
+            difference = truth[:, None] - found[None] - shift
+            difference -= np.rint(difference)
+            distance = np.linalg.norm(difference @ lattice.matrix, axis=-1)
+            distance[elements[:, None] != found_elements[None]] = NEVER
+            rows, columns = linear_sum_assignment(distance**2)
+            apart = difference[rows, columns]
+            common = apart.mean(axis=0)
+            shift, apart = shift + common, apart - common
+        least = min(least, float(np.linalg.norm(apart @ lattice.matrix, axis=1).max()))
+    return least
