@@ -33,6 +33,10 @@ CELL_ITEMS = {
 }
 COORDINATES = ["_atom_site_fract_x", "_atom_site_fract_y", "_atom_site_fract_z"]
 
+#: A file must hold the structure even where the pattern hardly determines it: rounded to an uncertainty of 3 Å, a cell
+#: of 4.217 Å would become 4(3).
+LEAST_DECIMALS = 6
+
 #: How CIFs are laid out.
 ALIGNED = gemmi.cif.WriteOptions()
 ALIGNED.align_pairs = 35
@@ -114,10 +118,11 @@ def _write_uncertainties(block: gemmi.cif.Block, uncertainty: StructureUncertain
     """Write cell and coordinates of `block` with their standard uncertainties."""
     for quantity, item in CELL_ITEMS.items():
         value = gemmi.cif.as_number(block.find_value(item))
-        block.set_pair(item, with_uncertainty(value, uncertainty.cell[quantity]))
+        block.set_pair(item, with_uncertainty(value, uncertainty.cell[quantity], least_decimals=LEAST_DECIMALS))
     for row, sigmas in zip(block.find(COORDINATES), uncertainty.coordinates, strict=True):
         for column, sigma in enumerate(sigmas):
-            row[column] = with_uncertainty(gemmi.cif.as_number(row[column]), float(sigma))
+            value = gemmi.cif.as_number(row[column])
+            row[column] = with_uncertainty(value, float(sigma), least_decimals=LEAST_DECIMALS)
 
 
 def _write_displacements(block: gemmi.cif.Block, fit: Fit) -> None:

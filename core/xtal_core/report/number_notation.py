@@ -11,10 +11,13 @@ LARGEST_OF_TWO_DIGITS = 19
 NOTHING = 1e-12
 
 
-def with_uncertainty(value: float, uncertainty: float | None, decimals: int = 8) -> str:
+def with_uncertainty(
+    value: float, uncertainty: float | None, decimals: int = 8, least_decimals: int | None = None
+) -> str:
     """Return `value` with its standard uncertainty in units of the last digit, in parentheses.
 
     Without uncertainty, or with one that is no positive number, the value alone is returned, with so many `decimals`.
+    `least_decimals` keeps at least so many, however uncertain they are: 4.123456(29876).
     """
     if uncertainty is None or not NOTHING * max(abs(value), 1.0) < uncertainty < math.inf:
         return f"{value:.{decimals}f}"
@@ -23,6 +26,8 @@ def with_uncertainty(value: float, uncertainty: float | None, decimals: int = 8)
     places = 1 - exponent
     if round(uncertainty * 10.0**places) > LARGEST_OF_TWO_DIGITS:
         places -= 1
+    if least_decimals is not None:
+        places = max(places, least_decimals)
     digits = round(uncertainty * 10.0**places)
     if places <= 0:
         unit = 10**-places

@@ -29,6 +29,14 @@ def test_uncertainties_stand_in_units_of_the_last_digit(value, uncertainty, text
     assert with_uncertainty(value, uncertainty) == text
 
 
+@pytest.mark.parametrize(
+    ("value", "uncertainty", "text"),
+    [(4.1234567, 0.29876, "4.12346(29876)"), (5.43214, 0.0003, "5.43214(30)"), (5.4321412, 0.0000123, "5.432141(12)")],
+)
+def test_files_keep_digits_that_are_uncertain(value, uncertainty, text):
+    assert with_uncertainty(value, uncertainty, least_decimals=5) == text
+
+
 @pytest.mark.parametrize("uncertainty", [None, 0.0, -1.0, math.nan, math.inf, 1e-17])
 def test_without_uncertainty_the_value_stands_alone(uncertainty):
     assert with_uncertainty(0.25, uncertainty, decimals=4) == "0.2500"

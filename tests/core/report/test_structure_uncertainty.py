@@ -153,6 +153,16 @@ def test_a_file_with_uncertainties_is_read_as_the_same_structure():
     assert [site.u_iso for site in small.sites] == pytest.approx([0.5 / (8 * np.pi**2)] * 2, abs=1e-5)
 
 
+def test_a_structure_that_the_pattern_hardly_determines_is_written_in_full():
+    names = ("a", "alpha", "x")
+    known = Uncertainty(names, directions_of(triclinic, as_it_is, names), 9.0 * np.eye(3), 1.0)
+    file = crystal_file(ranked_of(triclinic(), known))
+    again = Structure.from_str(file.text, fmt="cif")
+    assert again.lattice.abc == pytest.approx(triclinic().lattice.abc, abs=1e-5)
+    assert again.lattice.angles == pytest.approx(triclinic().lattice.angles, abs=1e-5)
+    assert again.matches(triclinic(), ltol=1e-5, stol=1e-5, scale=False)
+
+
 def test_displacements_are_written_with_their_uncertainty():
     known = Uncertainty(("b_iso",), np.zeros((6 + 90, 0)), np.array([[0.04]]), 1.0)
     block = gemmi.cif.read_string(crystal_file(ranked_of(corundum(), known, b_iso=0.8)).text).sole_block()
