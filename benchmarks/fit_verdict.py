@@ -63,7 +63,7 @@ NOT_SOLVED_SHARE, NOT_SOLVED_LIMIT = 0.2, 0.5
 RIVALS_HELD = 0.9
 
 #: Fewer cases than this say nothing about a threshold.
-FEWEST_CASES = 4
+FEWEST_CASES = 5
 
 #: Above every probability: the word is never used.
 NEVER = 2.0

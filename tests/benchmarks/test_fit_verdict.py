@@ -120,8 +120,8 @@ def test_the_window_of_rivals_holds_nearly_all_right_structures_that_are_listed(
     assert rival_window(solutions) == pytest.approx(1.8, abs=0.011)
     first, unlisted = replace(solutions[0], right=True, distance=0.0), replace(solutions[0], distance=None)
     assert rival_window([*solutions, *[first] * 50, *[unlisted] * 50]) == rival_window(solutions)
-    with pytest.raises(InputError, match="only 3 right structures"):
-        rival_window(solutions[:3])
+    with pytest.raises(InputError, match="only 4 right structures"):
+        rival_window(solutions[:4])
 
 
 def test_the_calibration_learns_what_decides_and_keeps_its_range():
