@@ -1,6 +1,6 @@
 """Calibrates the verdict on simulated patterns of validation structures, which it solves first.
 
-    python benchmarks/fit_verdict.py [--limit N] [--collected] [--library train|table|FILE] [--out FOLDER]
+    python benchmarks/fit_verdict.py [--limit N] [--collected] [--library train|known|table|FILE] [--out FOLDER]
 
 Patterns of structures drawn from `mp20/val` under five conditions are solved as `xtal solve` does. Writes the
 calibration and its model card to core/xtal_core/data; with `--limit`, of a part of the sample, to the work folder.
@@ -39,6 +39,7 @@ from logistic import (
 from result_pages import markdown_table
 from solution_run import add_run_options, command_line, run_benchmark, run_cases
 from solve_simulated import case_of
+from structure_library import MADE_OF
 from xtal_core.errors import InputError
 from xtal_core.plan import Plan
 from xtal_core.provenance import sha256
@@ -184,7 +185,8 @@ def main(arguments: list[str]) -> None:
         simulator=plan.simulator,
     )
     out = chosen.out or (DATA if chosen.limit is None else chosen.work)
-    library = "made of mp20/train" if chosen.library == "train" else Path(chosen.library).name
+    made_of = MADE_OF.get(chosen.library)
+    library = f"made of {' and '.join(made_of)}" if made_of else Path(chosen.library).name
     (out / CALIBRATION_FILE).write_text(json.dumps(found.to_record(), indent=1) + "\n", encoding="utf-8")
     card = "".join(model_card(noise_limited, model_limited, materials, library, command_line(arguments)))
     (out / MODEL_CARD).write_text(card, encoding="utf-8")

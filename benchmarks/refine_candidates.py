@@ -1,6 +1,6 @@
 """Ten candidates of each of twenty materials before and after refinement, by the protocol of PXRDNet's figure 5.
 
-    python benchmarks/refine_candidates.py [--materials 20] [--library train|table|FILE] [--limit N] [--workers 2]
+    python benchmarks/refine_candidates.py [--materials 20] [--library train|known|table|FILE] [--limit N] [--workers 2]
 
 The materials are the first of `test_200`; their candidates are the ten best of the isostructural search, not refined.
 An independent judge scores all. Writes docs/benchmarks/refine_candidates.md.
@@ -25,7 +25,7 @@ from refinement_run import add_run_options, describe_making, making_text, open_r
 from result_pages import markdown_table
 from solution_run import run_benchmark
 from solve_simulated import case_of
-from structure_library import find_library
+from structure_library import CHOICES, find_library
 from xtal_core.candidate import Candidate, Solution
 from xtal_core.pipeline import solve
 from xtal_core.plan import Plan, gather_tools
@@ -83,7 +83,7 @@ def main(arguments: list[str]) -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--materials", type=int, default=20, metavar="N", help="how many (default: 20)")
-    parser.add_argument("--library", default="train", metavar="train|table|FILE", help="as in solve_simulated.py")
+    parser.add_argument("--library", default="train", metavar=CHOICES, help="as in solve_simulated.py")
     add_run_options(parser)
     chosen = parser.parse_args(arguments)
 

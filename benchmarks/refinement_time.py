@@ -1,6 +1,6 @@
 """How long ten candidates take to be refined on two cores: cells of 20 atoms, clean and laboratory patterns.
 
-    python benchmarks/refinement_time.py [--structures 5] [--cores 2] [--library train|table|FILE]
+    python benchmarks/refinement_time.py [--structures 5] [--cores 2] [--library train|known|table|FILE]
 
 The structures are the first with 20 atoms in the cell in `mp20/val`, their candidates the ten best of the isostructural
 search. Writes docs/benchmarks/refinement_time.md. Nothing is kept: times are those of one sitting.
@@ -35,7 +35,7 @@ from refinement_run import add_run_options, describe_making, making_text, open_r
 from result_pages import markdown_table
 from simulator import machine
 from solution_run import run_benchmark
-from structure_library import find_library
+from structure_library import CHOICES, find_library
 from uncertainties import TRUTH
 from xtal_core.interfaces import Workbench
 from xtal_core.pipeline import solve
@@ -74,7 +74,7 @@ def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--structures", type=int, default=5, metavar="N", help="how many (default: 5)")
     parser.add_argument("--cores", type=int, default=2, metavar="N", help="jobs of the refiner (default: 2)")
-    parser.add_argument("--library", default="train", metavar="train|table|FILE", help="as in solve_simulated.py")
+    parser.add_argument("--library", default="train", metavar=CHOICES, help="as in solve_simulated.py")
     add_run_options(parser)
     chosen = parser.parse_args(arguments)
 

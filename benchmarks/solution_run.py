@@ -13,7 +13,7 @@ from typing import Any
 from case_runs import Case, Outcome, RunFolder, solve_cases
 from data_sets import ROOT
 from result_pages import RESULTS, summarise_times, write_result
-from structure_library import Library, digest_of_files, find_library
+from structure_library import CHOICES, MADE_OF, Library, digest_of_files, find_library
 from xtal_core.errors import XtalError
 from xtal_core.plan import Plan
 from xtal_core.progress_display import progress_display
@@ -52,7 +52,7 @@ class SolutionRun:
 def add_run_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that `run_cases` reads."""
     add = parser.add_argument
-    add("--library", default="train", metavar="train|table|FILE", help="structure library searched (default: train)")
+    add("--library", default="train", metavar=CHOICES, help="structure library searched (default: train)")
     add("--limit", type=_count, metavar="N", help="only the first N; the page is written to the work folder")
     add("--workers", type=_count, default=2, metavar="N", help="processes of one thread each (default: 2)")
     add("--seed", type=int, default=0, metavar="N", help="where randomness starts (default: 0)")

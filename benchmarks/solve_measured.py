@@ -1,6 +1,6 @@
 """Solves measured powder patterns from their raw files and compares the ranked candidates with published structures.
 
-    python benchmarks/solve_measured.py [--set xred|rruff|nano] [--new] [--library train|table|FILE] [--limit N]
+    python benchmarks/solve_measured.py [--set xred|rruff|nano] [--new] [--library train|known|table|FILE] [--limit N]
 
 The solver is told the formula and that the radiation is Cu Kα, nothing else: not the cell, not what it contains. The
 published structures are looked at when all candidates are ranked and written. With --new, what the library holds of the

@@ -1,6 +1,6 @@
 """Solves simulated patterns of nanocrystals by PXRDNet's protocol and has the solutions judged independently.
 
-    python benchmarks/solve_simulated.py [SET] [--size 10] [--noise] [--library train|table|FILE] [--limit N]
+    python benchmarks/solve_simulated.py [SET] [--size 10] [--noise] [--library train|known|table|FILE] [--limit N]
 
 SET is `test_200` (default) or another table of `mp20/`, or a CSV(.gz) file with the columns material_id and cif. The
 solver is told the formula, the content of the cell and, without noise, the crystallite size. Writes

@@ -1,8 +1,9 @@
-"""The structure library that a benchmark searches: made of `mp20/train` once, a given file, or none."""
+"""The structure library that a benchmark searches: made of the training sets once, a given file, or none."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,11 @@ from xtal_core.cli.app import main as xtal
 from xtal_core.errors import InputError, XtalError
 from xtal_core.provenance import sha256
 
-TRAINING_SET = "mp20/train.csv.gz"
+#: Tables of structures that a library may be made of, by its name on the command line.
+MADE_OF = {"train": ("mp20/train",), "known": ("mp20/train", "mp52_extra/train")}
+
+#: How options that name a library explain themselves.
+CHOICES = "train|known|table|FILE"
 
 
 @dataclass(frozen=True)
@@ -42,17 +47,20 @@ class Library:
 
 
 def find_library(choice: str, work: Path, jobs: int) -> Library:
-    """Return the library that `choice` names: "train", "table" (none at all) or a library file.
+    """Return the library that `choice` names: a key of `MADE_OF`, "table" (none at all) or a library file.
 
-    "train" is made by `xtal library add` in `work` by `jobs` processes, which takes some minutes, unless it is there.
+    The former are made by `xtal library add` in `work` by `jobs` processes, which takes some minutes, unless there.
     """
     if choice == "table":
         return Library("none", None)
-    if choice == "train":
-        return Library("mp20/train", _training_library(work, jobs))
+    if choice in MADE_OF:
+        tables = MADE_OF[choice]
+        return Library(" and ".join(tables), _made_library(choice, tables, work, jobs))
     path = Path(choice).resolve()
     if not path.is_file():
-        raise InputError("there is no such library", "give train, table or a file made by xtal library add", path)
+        raise InputError(
+            "there is no such library", f"give {', '.join(MADE_OF)}, table or a file made by xtal library add", path
+        )
     return Library(path.name, path)
 
 
@@ -66,15 +74,16 @@ def digest_of_files(folders: list[Path], pattern: str = "*") -> str:
     return digest.hexdigest()
 
 
-def _training_library(work: Path, jobs: int) -> Path:
-    """Return the library of the training set as the present program makes it."""
-    table = data_file(TRAINING_SET)
+def _made_library(name: str, tables: Sequence[str], work: Path, jobs: int) -> Path:
+    """Return the library of the `tables` as the present program makes it."""
+    files = [data_file(f"{table}.csv.gz") for table in tables]
     # Labels and standard cells in a library are this plugin's work: another version makes another library.
-    made_of = f"{sha256(table)} {digest_of_files([ROOT / 'plugins' / 'xtal_prototype'], '*.py')}"
-    path = work / "library" / f"mp20_train-{hashlib.sha256(made_of.encode()).hexdigest()[:12]}.sqlite"
+    plugin = digest_of_files([ROOT / "plugins" / "xtal_prototype"], "*.py")
+    made_of = " ".join([*(sha256(file) for file in files), plugin])
+    path = work / "library" / f"{name}-{hashlib.sha256(made_of.encode()).hexdigest()[:12]}.sqlite"
     if not path.is_file():
         draft = path.with_suffix(".part")
-        if xtal(["library", "add", str(table), "--library", str(draft), "--jobs", str(jobs)]) != 0:
-            raise XtalError(f"the library of {TRAINING_SET} could not be made")
+        if xtal(["library", "add", *map(str, files), "--library", str(draft), "--jobs", str(jobs)]) != 0:
+            raise XtalError(f"the library of {' and '.join(tables)} could not be made")
         draft.replace(path)
     return path

@@ -46,15 +46,20 @@ def test_a_library_is_searched_alone_or_not_at_all(tmp_path):
         find_library(str(tmp_path / "absent.sqlite"), tmp_path, 1)
 
 
-def test_the_library_of_the_training_set_is_made_once(tmp_path, monkeypatch, capsys):
-    table = tmp_path / "data" / "mp20" / "train.csv.gz"
-    table.parent.mkdir(parents=True)
-    write_materials(table, [Material("mp-1", rocksalt(5.64).to(fmt="cif"), None)])
+@pytest.mark.parametrize(
+    ("choice", "name", "n"), [("train", "mp20/train", 1), ("known", "mp20/train and mp52_extra/train", 2)]
+)
+def test_the_library_of_the_training_sets_is_made_once(choice, name, n, tmp_path, monkeypatch, capsys):
+    for number, folder in enumerate(("mp20", "mp52_extra")):
+        table = tmp_path / "data" / folder / "train.csv.gz"
+        table.parent.mkdir(parents=True)
+        write_materials(table, [Material(f"mp-{number}", rocksalt(5.64 + 0.3 * number).to(fmt="cif"), None)])
     monkeypatch.setenv("XTAL_DATA", str(tmp_path / "data"))
-    library = find_library("train", tmp_path / "work", 1)
-    assert "1 structures in all" in capsys.readouterr().out
+    library = find_library(choice, tmp_path / "work", 1)
+    assert f"{n} structures in all" in capsys.readouterr().out
+    assert library.name == name
     assert library.settings == {"prototype": {"library": str(library.path)}}
-    assert find_library("train", tmp_path / "work", 1).path == library.path
+    assert find_library(choice, tmp_path / "work", 1).path == library.path
     assert capsys.readouterr().out == ""
     assert [path.name for path in library.path.parent.iterdir()] == [library.path.name]
 
