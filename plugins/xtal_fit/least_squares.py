@@ -24,7 +24,7 @@ from xtal_fit.trial import ProfileParameter, Trial
 LARGEST_STRAIN = 0.03
 LARGEST_DISPLACEMENT = 0.25
 
-#: Å; how far each coordinate of an atom is expected to move from where a fit started.
+#: Å; how far each coordinate of an atom is expected to be from its anchor, or to move from where a fit started.
 EXPECTED_DISPLACEMENT = 0.3
 
 #: Atomic number from which X-rays see an atom well; lighter ones are expected to stay nearer to where they started.
@@ -128,7 +128,7 @@ def _fit_group(
     converged: float,
 ) -> list[Trial]:
     states = list(trials)
-    starts = [trial.fractional for trial in trials]
+    starts = [trial.fractional if trial.anchor is None else trial.anchor for trial in trials]
     equations = _linearise(simulator, target, states, starts, parameters)
     damping = np.full(len(states), FIRST_DAMPING)
     running = [i for i in range(len(states)) if equations[i].matrix.shape[0]]

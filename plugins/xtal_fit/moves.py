@@ -38,7 +38,7 @@ def kicked(trials: Sequence[Trial], random: np.random.Generator) -> list[Trial]:
         for size in KICKS:
             step = np.zeros(trial.directions.n_directions)
             step[trial.directions.n_strains :] = random.normal(size=n_shifts) * size
-            moved.append(replace(trial, displaced=True, residual=np.inf).stepped(step, trial.profile))
+            moved.append(replace(trial, displaced=True, residual=np.inf).stepped(step, trial.profile).settled())
     return moved
 
 
@@ -85,5 +85,6 @@ def symmetrised(trials: Sequence[Trial]) -> list[Trial]:
             lattice, fractional, space_group = ideal
             seen.add(space_group)
             directions = free_directions(lattice, fractional, trial.numbers)
-            found.append(replace(trial, lattice=lattice, fractional=fractional, directions=directions, residual=np.inf))
+            ideal_trial = replace(trial, lattice=lattice, fractional=fractional, directions=directions, residual=np.inf)
+            found.append(ideal_trial.settled())
     return found

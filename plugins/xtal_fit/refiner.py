@@ -71,7 +71,9 @@ class FitRefiner(Refiner):
 
     def _refine(self, stages: Stages, workbench: Workbench) -> Iterator[tuple[Stages, list[Trial]]]:
         """Yield the trials after every stage, best first."""
-        trials = stages.coarse([self._trial(i, c, stages.profile) for i, c in enumerate(stages.candidates)])
+        anchored = is_measured(stages.pattern)
+        started = [self._trial(i, c, stages.profile, anchored=anchored) for i, c in enumerate(stages.candidates)]
+        trials = stages.coarse(started)
         deciding = stages.best(trials, DECIDING_TRIALS, EARLY_PARSIMONY)
         stages = stages.with_edge(deciding).with_size(deciding)
         trials = [replace(trial, profile=stages.profile) for trial in trials]
@@ -112,9 +114,14 @@ class FitRefiner(Refiner):
         free = stages.best(free, self.options.released, EARLY_PARSIMONY)
         return stages.best([*trials, *free, *stages.sharp(symmetrised(free), self.options.steps)], None)
 
-    def _trial(self, index: int, candidate: Candidate, profile: Profile) -> Trial:
+    def _trial(self, index: int, candidate: Candidate, profile: Profile, *, anchored: bool) -> Trial:
+        """Return the candidate as a trial; `anchored` expects its atoms where it has them until the end.
+
+        What a model of texture, composition and peak shapes cannot describe would move them, a little in every stage.
+        """
         structure = candidate.structure
         numbers = np.array(structure.atomic_numbers)
         lattice, fractional = structure.lattice.matrix, structure.frac_coords
         directions = free_directions(lattice, fractional, numbers, keep_symmetry=self.options.keep_symmetry)
-        return Trial(index, lattice, fractional, numbers, profile, directions)
+        anchor = fractional if anchored else None
+        return Trial(index, lattice, fractional, numbers, profile, directions, anchor=anchor)

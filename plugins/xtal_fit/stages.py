@@ -193,7 +193,8 @@ class Stages:
         For a problem that asks for it, points far above the best fit count less, and less again after the next.
         """
         whole = self.whole_pattern
-        refined = self.best(whole.refine(self.distinct(trials, WHOLE_KEEP)), None)
+        chosen = self.distinct(trials, WHOLE_KEEP)
+        refined = self.best(whole.refine([*chosen, *(trial.undisplaced() for trial in chosen)]), None)
         for _ in range(ROBUST_ROUNDS if self.problem.robust else 0):
             fitted = self.with_fits(refined[:1])[0].fit
             assert fitted is not None

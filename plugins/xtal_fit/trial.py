@@ -45,6 +45,8 @@ class Trial:
         Whether displacements are varied, or the strains only.
     residual
         R² on the target it was last fitted to; infinite before.
+    anchor : (n_atoms, 3)
+        Fractional coordinates at which the atoms are expected; None for wherever a fit starts.
     """
 
     source: int
@@ -55,6 +57,7 @@ class Trial:
     directions: FreeDirections
     displaced: bool = True
     residual: float = np.inf
+    anchor: FloatArray | None = None
 
     @property
     def active(self) -> FloatArray:
@@ -76,6 +79,17 @@ class Trial:
             fractional=self.fractional + change[6:].reshape(-1, 3),
             profile=profile,
         )
+
+    def settled(self) -> Trial:
+        """Return the trial with its atoms expected where they are, if they were expected anywhere."""
+        return self if self.anchor is None else replace(self, anchor=self.fractional)
+
+    def undisplaced(self) -> Trial:
+        """Return the trial with its atoms at their anchor, and nothing to vary but strains and the profile."""
+        assert self.anchor is not None
+        n_strains = self.directions.n_strains
+        strains = FreeDirections(self.directions.columns[:, :n_strains], n_strains)
+        return replace(self, fractional=self.anchor, directions=strains, residual=np.inf)
 
     def held(self) -> Trial:
         """Return the trial with nothing to vary but its profile."""
