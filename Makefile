@@ -12,8 +12,8 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 # Each runs a script of benchmarks/, which writes its results to docs/benchmarks/ (BENCHMARK_OPTIONS=--help explains it).
 BENCHMARKS := simulator solve-10 solve-100 solve-new-prototypes solve-table solve-noise-10 solve-noise-100 \
-  solve-xred solve-rruff solve-nano solve-xred-new solve-rruff-new \
-  recovery uncertainties refine-candidates refinement-time
+  solve-xred solve-rruff solve-nano solve-xred-new solve-rruff-new verdict \
+  recovery recovery-p1 uncertainties refine-candidates refinement-time
 # These run other packages beside ours, in an environment of their own.
 PEER_BENCHMARKS := metrics pair-distribution morphing
 BENCHMARK_TARGETS := $(addprefix bench-,$(BENCHMARKS) $(PEER_BENCHMARKS))
@@ -66,7 +66,10 @@ bench-solve-xred-new: SCRIPT = solve_measured.py --set xred --new
 bench-solve-rruff-new: SCRIPT = solve_measured.py --set rruff --new
 bench-solve-noise-10: SCRIPT = solve_simulated.py test_200 --size 10 --noise
 bench-solve-noise-100: SCRIPT = solve_simulated.py test_200 --size 100 --noise
+# Judges what solve-10, solve-100, solve-noise-10 and solve-noise-100 left.
+bench-verdict: SCRIPT = check_verdict.py
 bench-recovery: SCRIPT = recovery.py
+bench-recovery-p1: SCRIPT = recovery.py --p1
 bench-uncertainties: SCRIPT = uncertainties.py
 bench-refine-candidates: SCRIPT = refine_candidates.py
 bench-refinement-time: SCRIPT = refinement_time.py
@@ -83,8 +86,8 @@ $(BENCHMARK_TARGETS): $(INSTALLED)
 SOLVED := $(wildcard .bench/solve_test_200_10/solutions)
 CANDIDATES = $(XTAL_DATA)/mp20/test_200.csv.gz --candidates $(SOLVED)
 
-verdict: $(INSTALLED) ## calibrate the verdict on MP-20 validation structures (hours)
-	$(BIN)/python benchmarks/fit_verdict.py
+verdict: $(INSTALLED) ## calibrate the verdict on MP-20 validation structures (an hour)
+	$(BIN)/python benchmarks/fit_verdict.py $(BENCHMARK_OPTIONS)
 
 study: $(INSTALLED) ## study the similarity measures on MP-20, writing docs/study/
 	$(BIN)/xtal study correlate $(XTAL_DATA)/mp20/val.csv.gz $(if $(SOLVED),$(CANDIDATES)) --pairs 500 \

@@ -197,19 +197,23 @@ def solve_cases(
     return outcomes
 
 
+def problem_of(case: Case) -> Problem:
+    """Return what the solver is given; the pattern is read."""
+    return Problem(
+        pattern=read_pattern(case.pattern, wavelength=case.wavelength),
+        formula=Formula.parse(case.formula)[0],
+        z=case.z,
+        crystallite_size=case.crystallite_size,
+    )
+
+
 def solve_case(case: Case, tools: Tools, run: RunFolder) -> Outcome:
     """Solve one case, keep its outcome and return it; a case that fails has its reason in the outcome."""
     start, cpu_start = time.perf_counter(), time.process_time()
     cifs: list[tuple[str, str]] = []
     result, error = None, None
     try:
-        problem = Problem(
-            pattern=read_pattern(case.pattern, wavelength=case.wavelength),
-            formula=Formula.parse(case.formula)[0],
-            z=case.z,
-            crystallite_size=case.crystallite_size,
-        )
-        solution = solve(problem, tools)
+        solution = solve(problem_of(case), tools)
         files = crystal_files(solution.ranked)
         cifs = [(file.name, file.text) for file in files]
         result = json.loads(to_json(solution_record(solution, files)))

@@ -1,10 +1,12 @@
 """Calibrates the verdict on simulated patterns of validation structures, which it solves first.
 
-    python benchmarks/fit_verdict.py [--limit N] [--collected] [--library train|known|table|FILE] [--out FOLDER]
+    python benchmarks/fit_verdict.py [--materials N] [--nanocrystals N] [--laboratory N] [--limit N] [--collected]
+                                     [--library train|known|table|FILE] [--out FOLDER]
 
-Patterns of structures drawn from `mp20/val` under five conditions are solved as `xtal solve` does. Writes the
-calibration and its model card to core/xtal_core/data; with `--limit`, of a part of the sample, to the work folder.
-An interrupted run goes on from there; `--collected` solves nothing and takes what an earlier run solved.
+Patterns of structures drawn from `mp20/val` under five conditions are solved as `xtal solve` does, which takes about an
+hour on two cores. Writes the calibration and its model card to core/xtal_core/data; with `--limit`, of the first N of
+every condition, to the work folder. An interrupted run goes on from there, and one of fewer patterns is extended;
+`--collected` solves nothing and takes what an earlier run solved.
 """
 
 from __future__ import annotations
@@ -13,18 +15,23 @@ import argparse
 import json
 import random
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from case_runs import Case, RunFolder
-from data_sets import ROOT, Material, data_file, read_materials
-from judged_solutions import JudgedSolution, counts_by_condition, judged_solutions, labels_of, values_of
-from judgement import make_patterns
-from laboratory_patterns import WAVELENGTH, make_laboratory_patterns
+from case_runs import RunFolder
+from data_sets import ROOT, data_file, read_materials
+from judged_solutions import (
+    JudgedSolution,
+    counts_by_condition,
+    judged_solutions,
+    labels_of,
+    unjudged,
+    values_of,
+)
 from logistic import (
     Array,
     Labels,
@@ -37,9 +44,26 @@ from logistic import (
     wilson_lower_bound,
 )
 from result_pages import markdown_table
-from solution_run import add_run_options, command_line, run_benchmark, run_cases
-from solve_simulated import case_of
+from solution_run import (
+    MODEL_CARD,
+    USUAL_LIBRARY,
+    add_run_options,
+    command_line,
+    positive,
+    run_benchmark,
+    run_cases,
+)
 from structure_library import MADE_OF
+from verdict_sample import (
+    CONDITIONS,
+    LABORATORY,
+    LABORATORY_PATTERNS,
+    NANOCRYSTAL_PATTERNS,
+    SAMPLE,
+    SAMPLE_SEED,
+    Sample,
+    share_of,
+)
 from xtal_core.errors import InputError
 from xtal_core.plan import Plan
 from xtal_core.provenance import sha256
@@ -48,11 +72,6 @@ from xtal_core.verdict_features import VerdictFeatures
 
 #: Where the calibration that comes with the package is.
 DATA = ROOT / "core" / "xtal_core" / "data"
-
-MODEL_CARD = "VERDICT_MODEL_CARD.md"
-
-#: Structures drawn for every condition, the same for all of them, and the seed of the draw.
-SAMPLE, SAMPLE_SEED = 300, 4
 
 #: What of those called solved must be right, at the lower end of Wilson's interval.
 SOLVED_PRECISION = 0.97
@@ -69,52 +88,6 @@ FEWEST_CASES = 5
 #: Above every probability: the word is never used.
 NEVER = 2.0
 
-
-@dataclass(frozen=True)
-class Nanocrystals:
-    """Patterns by PXRDNet's protocol: crystallite size in Å, and whether with noise, background and zero shift.
-
-    The solver is told the cell content, and the size where there is no noise.
-    """
-
-    size: float
-    noise: bool
-
-    @property
-    def name(self) -> str:
-        """In words."""
-        return f"{self.size:g} Å, {'noise' if self.noise else 'clean'}"
-
-    @property
-    def run_name(self) -> str:
-        """Of the folder with its solutions."""
-        return f"verdict_val_{self.size:g}_{'noise' if self.noise else 'clean'}"
-
-    def cases(self, materials: Sequence[Material], folder: Path) -> list[Case]:
-        """Return what the solver is given, patterns being made in `folder`."""
-        patterns = make_patterns(materials, folder, self.size, noise=self.noise)
-        told = None if self.noise else self.size
-        return [case_of(material, patterns[material.material_id], told) for material in materials]
-
-
-@dataclass(frozen=True)
-class Laboratory:
-    """Patterns by `laboratory_patterns`. As of measured ones, the solver is told the formula alone."""
-
-    name: str = "laboratory"
-    run_name: str = "verdict_val_laboratory"
-
-    def cases(self, materials: Sequence[Material], folder: Path) -> list[Case]:
-        """Return what the solver is given, patterns being made in `folder`."""
-        patterns = make_laboratory_patterns(materials, folder, SAMPLE_SEED)
-        return [
-            replace(case_of(material, patterns[material.material_id], None), wavelength=WAVELENGTH, z=None)
-            for material in materials
-        ]
-
-
-LABORATORY = Laboratory()
-CONDITIONS = (*(Nanocrystals(size, noise) for size in (10.0, 100.0) for noise in (False, True)), LABORATORY)
 
 #: What a laboratory pattern is judged without: there it says more about texture and peak shapes than about atoms.
 NOISE_FEATURES = ("misfit", "noisy")
@@ -152,29 +125,39 @@ def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(
         description="Calibrate the verdict on simulated patterns of validation structures."
     )
-    parser.add_argument("--collected", action="store_true", help="solve nothing, take what was solved")
+    add = parser.add_argument
+    add("--materials", type=positive, default=SAMPLE, metavar="N", help=f"structures drawn (default: {SAMPLE})")
+    for name, number in (("nanocrystals", NANOCRYSTAL_PATTERNS), ("laboratory", LABORATORY_PATTERNS)):
+        explained = f"patterns of each condition of that kind, at most one a structure (default: {number})"
+        add(f"--{name}", type=positive, default=number, metavar="N", help=explained)
+    add("--collected", action="store_true", help="solve nothing, take what was solved")
     add_run_options(parser)
     chosen = parser.parse_args(arguments)
 
     table = data_file("mp20/val.csv.gz")
     materials = read_materials(table)
     random.Random(SAMPLE_SEED).shuffle(materials)
-    materials = materials[: chosen.limit or SAMPLE]
-    judged: list[JudgedSolution] = []
+    numbers = {c.name: chosen.laboratory if c == LABORATORY else chosen.nanocrystals for c in CONDITIONS}
+    samples: dict[str, Sample] = {}
     for condition in CONDITIONS:
+        drawn = share_of(condition.name, materials[: chosen.materials], numbers)[: chosen.limit]
         folder = RunFolder(chosen.work.resolve() / condition.run_name)
         if not chosen.collected:
-            cases = condition.cases(materials, chosen.work / "patterns" / condition.run_name)
+            cases = condition.cases(drawn, chosen.work / "patterns" / condition.run_name)
             basis = {"materials": sha256(table), "condition": condition.name}
             folder = run_cases(condition.run_name, cases, basis, chosen, arguments).folder
-        judged += judged_solutions(materials, folder, condition.name)
+        solved = judged_solutions(drawn, folder, condition.name)
+        meant = LABORATORY_PATTERNS if condition == LABORATORY else NANOCRYSTAL_PATTERNS
+        samples[condition.name] = Sample(drawn, solved, unjudged(drawn, folder, solved), meant)
+    judged = [one for sample in samples.values() for one in sample.judged]
     if not judged:
         raise InputError("nothing was solved yet", "run without --collected", chosen.work)
 
     names = [field.name for field in fields(VerdictFeatures)]
     noise_limited = fit_calibration([one for one in judged if one.condition != LABORATORY.name], names)
     laboratory = [one for one in judged if one.condition == LABORATORY.name]
-    model_limited = fit_calibration(laboratory, [n for n in names if n not in NOISE_FEATURES]) if laboratory else None
+    fewer = [name for name in names if name not in NOISE_FEATURES]
+    model_limited = fit_calibration(laboratory, fewer, judged) if laboratory else None
     plan = Plan()
     found = Calibrations(
         noise_limited.calibration,
@@ -185,16 +168,22 @@ def main(arguments: list[str]) -> None:
         simulator=plan.simulator,
     )
     out = chosen.out or (DATA if chosen.limit is None else chosen.work)
-    made_of = MADE_OF.get(chosen.library)
-    library = f"made of {' and '.join(made_of)}" if made_of else Path(chosen.library).name
+    choice = chosen.library or USUAL_LIBRARY
+    library = f"made of {' and '.join(MADE_OF[choice])}" if choice in MADE_OF else Path(choice).name
     (out / CALIBRATION_FILE).write_text(json.dumps(found.to_record(), indent=1) + "\n", encoding="utf-8")
-    card = "".join(model_card(noise_limited, model_limited, materials, library, command_line(arguments)))
+    card = "".join(model_card(noise_limited, model_limited, samples, library, command_line(arguments)))
     (out / MODEL_CARD).write_text(card, encoding="utf-8")
     print(f"{card}\nwritten to {out}")
 
 
-def fit_calibration(judged: Sequence[JudgedSolution], names: Sequence[str]) -> Fitted:
-    """Return the calibration by the features `names`. Raises InputError where too few solutions are right or wrong."""
+def fit_calibration(
+    judged: Sequence[JudgedSolution], names: Sequence[str], others: Sequence[JudgedSolution] = ()
+) -> Fitted:
+    """Return the calibration by the features `names`.
+
+    Where too few of the right structures are listed but not first, the window of rivals is that of the `others`.
+    Raises InputError where too few solutions are right or wrong.
+    """
     values, labels = values_of(judged, names), labels_of(judged)
     n_wrong = int((~labels).sum())
     if min(n_wrong, len(labels) - n_wrong) < FEWEST_CASES:
@@ -219,7 +208,7 @@ def fit_calibration(judged: Sequence[JudgedSolution], names: Sequence[str]) -> F
         intercept=float(f"{model.intercept:.6g}"),
         solved_from=solved_from,
         not_solved_below=min(not_solved_threshold(probabilities, labels), solved_from),
-        rival_window=rival_window(judged),
+        rival_window=rival_window(judged if len(rival_distances(judged)) >= FEWEST_CASES else others or judged),
     )
     return Fitted(calibration, judged, strength, probabilities)
 
@@ -245,22 +234,28 @@ def not_solved_threshold(probabilities: Array, labels: Labels) -> float:
     return NOT_SOLVED_SHARE
 
 
+def rival_distances(judged: Sequence[JudgedSolution]) -> list[float]:
+    """Return how far behind the first, in merit, the right structures are that are listed but not first."""
+    return [one.distance for one in judged if not one.right and one.distance is not None]
+
+
 def rival_window(judged: Sequence[JudgedSolution]) -> float:
     """Return how far behind the first, in merit, a candidate must be to be no rival of it."""
-    distances = [one.distance for one in judged if not one.right and one.distance is not None]
+    distances = rival_distances(judged)
     if len(distances) < FEWEST_CASES:
         raise InputError(f"only {len(distances)} right structures are listed but not first", "solve more")
     return round(float(np.quantile(distances, RIVALS_HELD, method="higher")) + 0.005, 2)
 
 
 def model_card(
-    noise_limited: Fitted, model_limited: Fitted | None, materials: Sequence[Material], library: str, command: str
+    noise_limited: Fitted, model_limited: Fitted | None, samples: Mapping[str, Sample], library: str, command: str
 ) -> Iterator[str]:
-    """Yield the parts of the model card; `materials` are those of the sample, solved or not."""
+    """Yield the parts of the model card; `samples` are those of the conditions by their names."""
     judged = [*noise_limited.judged, *(model_limited.judged if model_limited else ())]
     solved = {one.material_id for one in judged}
     n_materials = len(solved)
-    known = np.mean([bool(material.prototype_in_train) for material in materials if material.material_id in solved])
+    materials = {material.material_id: material for sample in samples.values() for material in sample.materials}
+    known = np.mean([bool(materials[name].prototype_in_train) for name in solved])
     yield f"""\
 # Model card: the verdict
 
@@ -289,11 +284,27 @@ right structure, and the thresholds of the words *solved*, *ambiguous* and *not 
     yield "\n"
     counts = counts_by_condition(judged)
     yield markdown_table(
-        ("patterns", "solutions", "right", "right among ten"),
-        [(name, c["n"], f"{c['right']:.3f}", f"{c['listed']:.3f}") for name, c in counts.items()],
+        ("condition", "patterns", "not solved yet", "without a candidate", "solutions", "right", "right among ten"),
+        [
+            (
+                name,
+                len(samples[name].materials),
+                samples[name].missing.waiting,
+                samples[name].missing.failed,
+                c["n"],
+                f"{c['right']:.3f}",
+                f"{c['listed']:.3f}",
+            )
+            for name, c in counts.items()
+        ],
     )
-    if n_materials < SAMPLE:
-        yield f"\n**A small sample**: {SAMPLE} structures were meant to be drawn. Its thresholds are uncertain.\n"
+    yield (
+        "\nThe conditions take their structures in turn from one list, going around: they share few, and all patterns "
+        "of a structure are in the same fold of the cross-validation. Solutions without a candidate have no verdict.\n"
+    )
+    small = [f"{sample.meant} patterns of {name}" for name, sample in samples.items() if sample.is_small]
+    if small:
+        yield f"\n**A small sample**: {', '.join(small)} were meant to be solved. Thresholds are uncertain.\n"
     yield "\n## All features, for patterns of one wavelength\n\nFitted to the patterns of nanocrystals.\n\n"
     yield from _part(noise_limited)
     yield "\n## Without misfit, for laboratory patterns\n\n"
@@ -333,8 +344,14 @@ def _part(fitted: Fitted) -> Iterator[str]:
     )
     yield "\n"
     yield markdown_table(("word", "from probability", "solutions", "share right"), list(_words(fitted, labels)))
+    yield (
+        f"\nThe threshold of *solved* is an estimate from these solutions: the lowest from which on the lower end of "
+        f"Wilson's interval for the share right (z = 1, 84 % confidence) is at least {SOLVED_PRECISION:g}.\n"
+    )
+    n = len(rival_distances(fitted.judged))
+    whose = f"the {n} right structures" if n >= FEWEST_CASES else f"those of all conditions (here only {n})"
     yield f"\nRivals are within {calibration.rival_window:g} of the first candidate's merit, as {RIVALS_HELD:.0%} of "
-    yield "the right structures are that are listed but not first.\n"
+    yield f"{whose} are that are listed but not first.\n"
 
 
 def _words(fitted: Fitted, labels: Labels) -> Iterator[Sequence[Any]]:

@@ -12,7 +12,7 @@ import numpy as np
 from case_runs import RunFolder
 from data_sets import Material
 from logistic import Array, Labels
-from solve_measured import ranks_of
+from structure_ranks import ranks_of
 from xtal_core.errors import InputError
 
 
@@ -62,6 +62,28 @@ def judged_solutions(materials: Sequence[Material], folder: RunFolder, condition
         distance = None if rank is None else merits[rank - 1] - merits[0]
         judged.append(JudgedSolution(material.material_id, condition, verdict["features"], rank == 1, distance))
     return judged
+
+
+@dataclass(frozen=True)
+class Unjudged:
+    """How many of the materials of a run have no judged solution.
+
+    Attributes
+    ----------
+    waiting
+        Not solved yet.
+    failed
+        Solved, but without a candidate, or ended by an error: they have no verdict, and the structure is not found.
+    """
+
+    waiting: int
+    failed: int
+
+
+def unjudged(materials: Sequence[Material], folder: RunFolder, judged: Sequence[JudgedSolution]) -> Unjudged:
+    """Return how many of `materials` are missing from the `judged` solutions in `folder`, and why."""
+    waiting = sum(not (folder.solutions / material.material_id).is_dir() for material in materials)
+    return Unjudged(waiting, len(materials) - waiting - len(judged))
 
 
 def values_of(judged: Sequence[JudgedSolution], names: Sequence[str]) -> Array:

@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zlib import crc32
 
 import numpy as np
 
@@ -62,20 +63,21 @@ def laboratory_pattern(structure: Structure, random: np.random.Generator) -> Arr
 def make_laboratory_patterns(materials: Sequence[Material], folder: Path, seed: int) -> dict[str, Path]:
     """Return {material_id: file} of such patterns; those that are in `folder` from an earlier run are used again.
 
-    That of a material depends on `seed` and its place among `materials` alone.
+    That of a material depends on `seed` and its name alone.
     """
     from pymatgen.core import Structure
 
     folder.mkdir(parents=True, exist_ok=True)
     files = {material.material_id: folder / f"{material.material_id}.xy" for material in materials}
-    for place, material in enumerate(materials):
+    for material in materials:
         file = files[material.material_id]
         if file.is_file():
             continue
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # pymatgen's remarks on its own CIFs
             structure = Structure.from_str(material.cif, fmt="cif")
-        counts = laboratory_pattern(structure, np.random.default_rng([seed, place]))
+        random = np.random.default_rng([seed, crc32(material.material_id.encode())])
+        counts = laboratory_pattern(structure, random)
         draft = file.with_suffix(".part")
         np.savetxt(draft, np.column_stack([TWO_THETA, counts]), fmt="%.2f %d")
         draft.replace(file)

@@ -23,7 +23,7 @@ from ideal_patterns import GAUSSIAN, TWO_THETA, WAVELENGTH, ideal_problem, simul
 from kept_results import Row, keep_results
 from perturbation import perturbed
 from refinement_run import add_run_options, describe_making, making_text, open_run, publish
-from result_pages import markdown_table
+from result_pages import markdown_table, met
 from same_crystal import SAME_CELL, SAME_POSITIONS, Deviation, deviation
 from solution_run import run_benchmark
 from xtal_core.candidate import Candidate
@@ -58,7 +58,7 @@ size. It does not know the Gaussian width, the scale, or whether there are refle
 Recovered means: the first of the refined structures has the true cell to {cell:g} (largest principal strain) and every
 atom within {positions:g} Å of its true position, relative to the cell. Origin, choice of cell, order of atoms and hand
 do not count, because no powder pattern shows them; structures with the same pattern that are not congruent
-(homometric ones) do count as failures.
+(homometric ones) do count as failures, and so does a refinement that ends with an error.
 
 {summary}
 ## By crystal system
@@ -108,11 +108,12 @@ def main(arguments: list[str]) -> None:
     }
     name = "recovery_p1" if chosen.p1 else "recovery"
     run = open_run(name, {"materials": sha256(table)}, chosen)
+    rows = keep_results(refine_moved, trials, run, chosen.workers)
     record = {
         "materials": len(materials),
         "p1": chosen.p1,
         "making": describe_making(chosen, arguments),
-        "rows": keep_results(refine_moved, trials, run, chosen.workers),
+        "rows": [with_trial(row, trial) for row, trial in zip(rows, trials.values(), strict=True)],
     }
     publish(name, result_page(record), record, chosen, run)
 
@@ -130,16 +131,7 @@ def refine_moved(trial: Trial) -> Row:
     seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu_start
     reached = deviation(truth, refined.structure)
     assert refined.fit is not None
-    symbol, number = space_group(truth)
     return {
-        "material_id": trial.material.material_id,
-        "formula": truth.composition.reduced_formula,
-        "n_atoms": len(truth),
-        "space_group": symbol,
-        "system": crystal_system(number),
-        "size": trial.size,
-        "strain_up_to": trial.strain,
-        "displacement_up_to": trial.displacement,
         "n_free": n_free,
         "start": _figures(deviation(truth, moved)),
         "end": _figures(reached),
@@ -150,6 +142,23 @@ def refine_moved(trial: Trial) -> Row:
     }
 
 
+def with_trial(row: Row, trial: Trial) -> Row:
+    """Return `row`, of `refine_moved`, with what was refined; a refinement that failed recovered nothing."""
+    truth = Structure.from_str(trial.material.cif, fmt="cif")
+    symbol, number = space_group(truth)
+    identity = {
+        "material_id": trial.material.material_id,
+        "formula": truth.composition.reduced_formula,
+        "n_atoms": len(truth),
+        "space_group": symbol,
+        "system": crystal_system(number),
+        "size": trial.size,
+        "strain_up_to": trial.strain,
+        "displacement_up_to": trial.displacement,
+    }
+    return identity | {"recovered": False} | row
+
+
 def crystal_system(number: int) -> str:
     """Return the crystal system of a space group by its international number."""
     last = {2: "triclinic", 15: "monoclinic", 74: "orthorhombic", 142: "tetragonal", 167: "trigonal", 194: "hexagonal"}
@@ -158,7 +167,7 @@ def crystal_system(number: int) -> str:
 
 def result_page(record: Mapping[str, Any]) -> str:
     """Return the page about a result."""
-    rows, making = [row for row in record["rows"] if row["error"] is None], record["making"]
+    rows, making = record["rows"], record["making"]
     first, last, step = TWO_THETA
     return PAGE.format(
         how=" without symmetry" if record["p1"] else "",
@@ -174,8 +183,8 @@ def result_page(record: Mapping[str, Any]) -> str:
         positions=SAME_POSITIONS,
         summary=_summary(rows),
         systems=_by_system(rows),
-        failures=_failures(record["rows"]),
-        time=_times(rows, making["workers"]),
+        failures=_failures(rows),
+        time=_times([row for row in rows if row["error"] is None], making["workers"]),
         making=making_text(making),
     )
 
@@ -191,10 +200,11 @@ def _summary(rows: Sequence[Row]) -> str:
                 f"{displacement:g} Å",
                 len(group),
                 sum(row["recovered"] for row in group),
-                f"{fmean(row['recovered'] for row in group):.3f}",
-                f"{goal:.2f}" if (goal := GOALS.get((size, strain))) else None,
+                f"{share:.3f}",
+                f"{goal:.2f}: {met(share >= goal)}" if (goal := GOALS.get((size, strain))) else None,
             )
             for size, strain, displacement, group in _groups(rows)
+            for share in [fmean(row["recovered"] for row in group)]
         ],
     )
 
@@ -206,8 +216,8 @@ def _by_system(rows: Sequence[Row]) -> str:
         members = [[row for row in group if row["system"] == system] for *_, group in groups]
         if members and members[0]:
             shares = (f"{sum(row['recovered'] for row in group)}/{len(group)}" for group in members)
-            free = fmean(row["n_free"] for row in members[0])
-            table.append((system, f"{free:.1f}", *shares))
+            free = [row["n_free"] for row in members[0] if row["error"] is None]
+            table.append((system, f"{fmean(free):.1f}" if free else None, *shares))
     columns = (f"{size:g} Å, {strain:.0%}, {displacement:g} Å" for size, strain, displacement, _ in groups)
     return markdown_table(("system", "free parameters (mean)", *columns), table)
 
@@ -235,11 +245,17 @@ def _failures(rows: Sequence[Row]) -> str:
         ],
     )
     text = text if lost else "None.\n"
-    return text + "".join(f"\n- {row['error']}\n" for row in failed)
+    errors = (
+        f"- {row['material_id']}, {row['size']:g} Å, cell up to {row['strain_up_to']:.0%}: {row['error']}\n"
+        for row in failed
+    )
+    return text + ("\nEnded with an error:\n\n" + "".join(errors) if failed else "")
 
 
 def _times(rows: Sequence[Row], workers: int) -> str:
     seconds = [row["cpu_seconds"] for row in rows]
+    if not seconds:
+        return "Not known: every refinement ended with an error.\n"
     return (
         f"Processor time of one refinement on one core, in {workers} processes: {fmean(seconds):.2f} s (mean; median "
         f"{np.median(seconds):.2f} s, 95th percentile {np.percentile(seconds, 95):.2f} s).\n"

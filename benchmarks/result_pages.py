@@ -37,6 +37,11 @@ def markdown_table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> 
     return "".join(f"| {' | '.join(row)} |\n" for row in [list(headers), rule, *cells])
 
 
+def met(reached: bool) -> str:
+    """Return in words whether an aim was reached."""
+    return "met" if reached else "not met"
+
+
 def summarise_times(
     seconds: Sequence[float], cpu_seconds: Sequence[float], sessions: Iterable[Mapping[str, float]], workers: int
 ) -> dict[str, float]:

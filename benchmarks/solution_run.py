@@ -13,10 +13,17 @@ from typing import Any
 from case_runs import Case, Outcome, RunFolder, solve_cases
 from data_sets import ROOT
 from result_pages import RESULTS, summarise_times, write_result
-from structure_library import CHOICES, MADE_OF, Library, digest_of_files, find_library
+from structure_library import CHOICES, Library, digest_of_files, find_library
 from xtal_core.errors import XtalError
 from xtal_core.plan import Plan
 from xtal_core.progress_display import progress_display
+from xtal_core.verdict_calibration import CALIBRATION_FILE
+
+#: Beside the calibration of the verdict.
+MODEL_CARD = "VERDICT_MODEL_CARD.md"
+
+#: The library that is searched unless another is named.
+USUAL_LIBRARY = "train"
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +38,8 @@ class SolutionRun:
         Where its solutions are.
     outcomes
         What became of each case, in their order.
+    plan
+        How they were solved.
     making
         How it was made: command, library, versions, plugins and their options, seed.
     times
@@ -40,6 +49,7 @@ class SolutionRun:
     name: str
     folder: RunFolder
     outcomes: dict[str, Outcome]
+    plan: Plan
     making: dict[str, Any]
     times: dict[str, float]
 
@@ -49,12 +59,12 @@ class SolutionRun:
         return {name: outcome.failure for name, outcome in self.outcomes.items() if outcome.failure is not None}
 
 
-def add_run_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that `run_cases` reads."""
+def add_run_options(parser: argparse.ArgumentParser, usual_library: str = USUAL_LIBRARY) -> None:
+    """Add the options that `run_cases` reads; `usual_library` says in words which library that is."""
     add = parser.add_argument
-    add("--library", default="train", metavar=CHOICES, help="structure library searched (default: train)")
-    add("--limit", type=_count, metavar="N", help="only the first N; the page is written to the work folder")
-    add("--workers", type=_count, default=2, metavar="N", help="processes of one thread each (default: 2)")
+    add("--library", metavar=CHOICES, help=f"structure library searched (default: {usual_library})")
+    add("--limit", type=positive, metavar="N", help="only the first N; the page is written to the work folder")
+    add("--workers", type=positive, default=2, metavar="N", help="processes of one thread each (default: 2)")
     add("--seed", type=int, default=0, metavar="N", help="where randomness starts (default: 0)")
     add("--work", type=Path, default=ROOT / ".bench", metavar="FOLDER", help="for all that is kept (default: .bench)")
     add("--out", type=Path, metavar="FOLDER", help="where the page is written (default: docs/benchmarks)")
@@ -68,13 +78,14 @@ def run_cases(
     chosen: argparse.Namespace,
     arguments: Sequence[str],
     search: Mapping[str, Any] | None = None,
+    usual_library: str = USUAL_LIBRARY,
 ) -> SolutionRun:
     """Solve what is not solved yet of `cases` and return the run, or what is left of an earlier one.
 
     Parameters
     ----------
     name
-        Of the result page; that of the library is appended when it is not the usual one.
+        Of the result page; that of the library is appended when it is not `usual_library`.
     cases
         What to solve.
     basis
@@ -83,6 +94,8 @@ def run_cases(
         The command line, parsed and not.
     search
         Options of the isostructural search besides the library.
+    usual_library
+        What is searched unless the command line names another.
 
     Raises
     ------
@@ -90,10 +103,11 @@ def run_cases(
         When not a single case was solved.
     """
     work = chosen.work.resolve()
-    library = find_library(chosen.library, work, chosen.workers)
-    if chosen.library != "train":
-        name += f"_{Path(chosen.library).stem}"
-    sources = digest_of_files([ROOT / "core", ROOT / "plugins"])
+    choice = chosen.library or usual_library
+    library = find_library(choice, work, chosen.workers)
+    if choice != usual_library:
+        name += f"_{Path(choice).stem}"
+    sources = solver_sources()
     made_with = {"library": library.sha256, "sources": sources, "seed": chosen.seed, "workers": chosen.workers}
     folder = RunFolder(work / name)
     folder.open({**basis, **made_with}, chosen.fresh)
@@ -109,6 +123,7 @@ def run_cases(
         name,
         folder,
         outcomes,
+        plan,
         making=describe_making(command_line(arguments), library, sources, results[0]["provenance"]),
         times=summarise_times(
             [outcome.seconds for outcome in outcomes.values()],
@@ -127,6 +142,11 @@ def publish(run: SolutionRun, page: str, record: Mapping[str, Any], chosen: argp
     folder = chosen.out or (RESULTS if chosen.limit is None else run.folder.path)
     write_result(folder, run.name, page, record)
     print(f"{page}\nwritten to {folder / run.name}.md")
+
+
+def solver_sources() -> str:
+    """Return a hash of the program, without the calibration of the verdict: no candidate depends on that."""
+    return digest_of_files([ROOT / "core", ROOT / "plugins"], leave_out=(CALIBRATION_FILE, MODEL_CARD))
 
 
 def describe_making(command: str, library: Library, sources: str, provenance: Mapping[str, Any]) -> dict[str, Any]:
@@ -193,7 +213,8 @@ def run_benchmark(benchmark: Callable[[list[str]], None]) -> int:
     return 0
 
 
-def _count(text: str) -> int:
+def positive(text: str) -> int:
+    """Return the number in `text`, for argparse, which reports what is raised."""
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{value} is below 1")

@@ -18,7 +18,7 @@ from typing import Any
 from case_runs import Case
 from data_sets import Material, data_file, read_materials
 from judgement import judge, make_patterns, split_by_prototype, summarise
-from result_pages import markdown_table, time_text
+from result_pages import markdown_table, met, time_text
 from solution_run import add_run_options, making_text, publish, run_benchmark, run_cases, searched
 from xtal_core.provenance import sha256
 
@@ -88,12 +88,12 @@ def main(arguments: list[str]) -> None:
     table = Path(chosen.set) if chosen.set.endswith((".csv", ".gz")) else data_file(f"mp20/{chosen.set}.csv.gz")
     materials = read_materials(table, chosen.limit)
     set_name = table.name.partition(".")[0]
-    name = f"{set_name}_{chosen.size:g}{'_noise' if chosen.noise else ''}"
+    name = pattern_set(set_name, chosen.size, noise=chosen.noise)
     patterns = make_patterns(materials, chosen.work / "patterns" / name, chosen.size, noise=chosen.noise)
     told_size = None if chosen.noise else chosen.size
     cases = [case_of(material, patterns[material.material_id], told_size) for material in materials]
     basis = {"materials": sha256(table), "size": chosen.size, "noise": chosen.noise}
-    run = run_cases(f"solve_{name}", cases, basis, chosen, arguments)
+    run = run_cases(run_name(set_name, chosen.size, noise=chosen.noise), cases, basis, chosen, arguments)
 
     verdict = judge(materials, run.folder.solutions, chosen.workers)
     outcomes = run.outcomes
@@ -119,6 +119,16 @@ def main(arguments: list[str]) -> None:
     publish(run, "".join(result_page(record)), record, chosen)
 
 
+def pattern_set(set_name: str, size: float, *, noise: bool) -> str:
+    """Return what patterns are called that are made of the structures of a table."""
+    return f"{set_name}_{size:g}{'_noise' if noise else ''}"
+
+
+def run_name(set_name: str, size: float, *, noise: bool) -> str:
+    """Return what their solution is called, with the usual library."""
+    return f"solve_{pattern_set(set_name, size, noise=noise)}"
+
+
 def case_of(material: Material, pattern: Path, size: float | None) -> Case:
     """Return the case of `material`, whose cell content is known, and crystallite `size` in Å, unless None."""
     from pymatgen.core import Structure
@@ -140,7 +150,8 @@ def result_page(record: Mapping[str, Any]) -> Iterator[str]:
     groups = record["by_prototype_in_train"] | {"all": record["all"]}
     yield markdown_table(headers, [_figures(name, summary) for name, summary in groups.items()])
     if record["noise"] and record["set"] == "test_200" and record["size"] in AIMS:
-        yield f"\nThe aim is match@10 of at least {AIMS[record['size']]:.2f}.\n"
+        aim, share = AIMS[record["size"]], record["all"]["match_ten"]
+        yield f"\nThe aim is match@10 of at least {aim:.2f}: **{met(share >= aim)}**.\n"
     published = [] if record["noise"] else PUBLISHED.get((record["set"], record["size"]), [])
     if published:
         yield "\n## Beside figures of others\n\n"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,12 +64,15 @@ def find_library(choice: str, work: Path, jobs: int) -> Library:
     return Library(path.name, path)
 
 
-def digest_of_files(folders: list[Path], pattern: str = "*") -> str:
-    """Return a hash of the names and contents of the files in `folders`, at any depth, whose names match `pattern`."""
+def digest_of_files(folders: list[Path], pattern: str = "*", leave_out: Collection[str] = ()) -> str:
+    """Return a hash of the names and contents of the files in `folders`, at any depth, whose names match `pattern`.
+
+    Files with one of the names in `leave_out` do not count.
+    """
     digest = hashlib.sha256()
     for folder in folders:
         for path in sorted(folder.rglob(pattern)):
-            if path.is_file() and "__pycache__" not in path.parts:
+            if path.is_file() and "__pycache__" not in path.parts and path.name not in leave_out:
                 digest.update(f"{path.relative_to(folder)} {sha256(path)}\n".encode())
     return digest.hexdigest()
 

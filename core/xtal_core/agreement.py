@@ -10,6 +10,7 @@ from numpy.polynomial import chebyshev
 
 from xtal_core.candidate import Candidate, Fit, Uncertainty
 from xtal_core.cells import CellBatch, IntArray
+from xtal_core.counting_statistics import standard_uncertainties
 from xtal_core.errors import PatternError
 from xtal_core.interfaces import Simulator
 from xtal_core.measurement import Measurement, Profile
@@ -112,7 +113,7 @@ class LinearFit:
     backgrounds, calculated : (n_patterns, n_points)
         `calculated` includes the background, and that the blank.
     residuals : (n_patterns,)
-        R²wp.
+        R²wp, with the scale and the background that are best by its own weights.
     n_parameters
         Scale and background coefficients of one pattern.
     blank_scales : (n_patterns,)
@@ -140,36 +141,57 @@ class LinearFit:
         )
 
 
-def fit_scale_and_background(pattern: Pattern, simulated: FloatArray) -> LinearFit:
+def fit_scale_and_background(pattern: Pattern, simulated: FloatArray, sigma: FloatArray | None = None) -> LinearFit:
     """Fit scale ≥ 0 and background of each of the (n_patterns, n_points) `simulated` by linear least squares.
 
     The background is the one stored with the pattern, plus a combination of its `background_columns` in which the blank
-    does not count negatively. Excluded points take no part.
+    does not count negatively. Points weigh 1/σ² with `sigma` (n_points,), by default the standard uncertainties of the
+    pattern, and all alike where those are not known; excluded points take no part.
     Raises PatternError for a pattern that holds nothing but background.
     """
+    if sigma is None:
+        sigma = standard_uncertainties(pattern).values
+    ranking = point_weights(pattern)
+    weights = ranking if sigma is None else pattern.included * sigma**-2.0
+    fitted = _weighted_fit(pattern, simulated, weights)
+    if np.array_equal(weights, ranking):
+        return fitted
+    # R²wp would be above its minimum with a scale and a background that are best by other weights.
+    return replace(fitted, residuals=_weighted_fit(pattern, simulated, ranking).residuals)
+
+
+def ranking_fit(pattern: Pattern, fit: Fit) -> LinearFit:
+    """Return the calculated pattern of `fit` with scale and background as R²wp sees them, by the weights of that."""
+    return _weighted_fit(pattern, (fit.calculated - fit.background)[None], point_weights(pattern))
+
+
+def _weighted_fit(pattern: Pattern, simulated: FloatArray, weights: FloatArray) -> LinearFit:
+    """Return the fit with (n_points,) `weights`, and R²wp by the same."""
     columns = background_columns(pattern)
-    scales, coefficients = _scales_and_coefficients(pattern, simulated, columns)
+    scales, coefficients = _scales_and_coefficients(pattern, simulated, columns, weights)
     if pattern.blank is not None:
         # Two bounded unknowns: where the blank is at its bound, the best of the rest is the best without it.
         negative = coefficients[:, -1] < 0
         if negative.any():
             rest = columns[:, :-1]
-            scales[negative], coefficients[negative, :-1] = _scales_and_coefficients(pattern, simulated[negative], rest)
+            scales[negative], coefficients[negative, :-1] = _scales_and_coefficients(
+                pattern, simulated[negative], rest, weights
+            )
             coefficients[negative, -1] = 0.0
     backgrounds = coefficients @ columns.T
     if pattern.background is not None:
         backgrounds = backgrounds + pattern.background
     calculated = backgrounds + scales[:, None] * simulated
-    residuals = r2wp(pattern.intensity, calculated, backgrounds, point_weights(pattern))
+    residuals = r2wp(pattern.intensity, calculated, backgrounds, weights)
     blank_scales = None if pattern.blank is None else coefficients[:, -1]
     return LinearFit(scales, backgrounds, calculated, residuals, 1 + columns.shape[1], blank_scales)
 
 
 def _scales_and_coefficients(
-    pattern: Pattern, simulated: FloatArray, columns: FloatArray
+    pattern: Pattern, simulated: FloatArray, columns: FloatArray, weights: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """Return the scale ≥ 0 (n_patterns,) of every pattern, and its (n_patterns, n_columns) background coefficients."""
-    root = np.sqrt(point_weights(pattern))
+    root = np.sqrt(weights)
     net = pattern.intensity if pattern.background is None else pattern.intensity - pattern.background
     observed, models = root * net, root * simulated
     weighted = root[:, None] * columns

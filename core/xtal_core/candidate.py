@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from xtal_core.reflection_table import ReflectionTable
     from xtal_core.verdict import Verdict
 
+#: The generator of a structure that the user gave.
+GIVEN = "given"
+
 
 @dataclass(frozen=True)
 class Score:
@@ -64,13 +67,18 @@ class Fit:
     scale
         Factor from simulated to measured intensity.
     residual
-        R²wp = Σ w (obs − calc)² / Σ w (obs − background)², no square root.
+        R²wp = Σ w (obs − calc)² / Σ w (obs − background)², no square root; for its weights, which are not those that
+        `calculated` was refined with where intensities are counts, scale and background are fitted anew.
     n_parameters
         How many parameters were varied.
     uncertainty
         Set by refinements that know how well their parameters are determined.
     blank_scale
         Factor by which the pattern's blank was multiplied; None where the pattern has none.
+    converged
+        Whether nothing was left to gain when the refinement ended; None where the refiner does not say.
+    remarks
+        What was done to the structure beyond least squares, each in a sentence: elements exchanged, atoms displaced.
     """
 
     calculated: FloatArray
@@ -81,6 +89,8 @@ class Fit:
     n_parameters: int
     uncertainty: Uncertainty | None = None
     blank_scale: float | None = None
+    converged: bool | None = None
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

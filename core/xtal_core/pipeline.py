@@ -71,6 +71,7 @@ def solve(
         ranked = tuple(_assessed(problem, candidate, tools) for candidate in ranked)
     with _timed("judge", stages):
         verdict = judge(problem, ranked, plan, interrupted=interrupted) if tools.generators else None
+    notes += _fit_notes(ranked)
     notes += blank_notes(problem.pattern, ranked)
     record = provenance(problem.pattern, tools) | {"seconds": stages}
     return Solution(problem, ranked, record, (*notes, *remarks), interrupted, verdict)
@@ -116,6 +117,18 @@ def _assessed(problem: Problem, ranked: RankedCandidate, tools: Tools) -> Ranked
     reflections = reflection_table(problem.pattern, ranked.candidate, tools.simulator)
     bragg = None if reflections is None else r_bragg(*reflections.known)
     return replace(ranked, agreement=agreement_factors(problem.pattern, fit, bragg), reflections=reflections)
+
+
+def _fit_notes(ranked: Sequence[RankedCandidate]) -> list[str]:
+    """Return what the refinement of the first candidate did beyond least squares, and whether it came to an end."""
+    fit = ranked[0].candidate.fit if ranked else None
+    if fit is None:
+        return []
+    name = ranked[0].candidate.origin or "the first candidate"
+    notes = [f"{name}: {remark}" for remark in fit.remarks]
+    if fit.converged is False:
+        notes.append(f"{name}: the refinement ended before it had converged; refine the result with xtal refine")
+    return notes
 
 
 def _salvage(finished: Sequence[Candidate], generated: Sequence[Candidate]) -> list[Candidate]:

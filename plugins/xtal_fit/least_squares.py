@@ -17,7 +17,7 @@ import numpy as np
 from xtal_core.cells import CellBatch
 from xtal_core.interfaces import DifferentiableSimulator
 from xtal_core.measurement import Measurement, Profile
-from xtal_core.pattern import FloatArray
+from xtal_core.pattern import BoolArray, FloatArray
 from xtal_fit.trial import ProfileParameter, Trial
 
 #: Largest change in one step: strain components, and displacements in Å.
@@ -94,13 +94,17 @@ def fit(
     *,
     jobs: int = 1,
     converged: float = CONVERGED,
+    hold_bounds: bool = False,
 ) -> list[Trial]:
     """Return `trials` after at most `steps` accepted or rejected steps each.
 
     Expectations (of profile parameters, and of atoms to stay near where they started) are weighed against a misfit of
     unknown variance, n ln R² + Σ (deviation/uncertainty)² for n independent `observations`: they guide a poor fit and
     do not bias a good one. `jobs` groups of trials are fitted at the same time. A fit
-    has converged when a step lowers the cost by less than the fraction `converged`.
+    has converged when a step lowers the cost by less than the fraction `converged`, or none lowers it.
+
+    `hold_bounds` leaves a profile parameter out of a step that would carry it beyond its bound, so that the others do
+    not wait for what it cannot do. A search of a few steps does without.
     """
     # Large and small cells alternate, so that all groups take about as long.
     order = sorted(range(len(trials)), key=lambda i: -len(trials[i].numbers) * trials[i].active.shape[1])
@@ -108,7 +112,7 @@ def fit(
 
     def fit_group(group: list[int]) -> list[Trial]:
         chosen = [trials[i] for i in group]
-        return _fit_group(simulator, target, chosen, parameters, steps, observations, converged)
+        return _fit_group(simulator, target, chosen, parameters, steps, observations, converged, hold_bounds)
 
     with ThreadPoolExecutor(max(jobs, 1)) as pool:
         fitted = list(pool.map(fit_group, groups))
@@ -126,6 +130,7 @@ def _fit_group(
     steps: int,
     observations: float,
     converged: float,
+    hold_bounds: bool,
 ) -> list[Trial]:
     states = list(trials)
     starts = [trial.fractional if trial.anchor is None else trial.anchor for trial in trials]
@@ -136,7 +141,7 @@ def _fit_group(
         if not running:
             break
         strengths = {i: equations[i].residual / observations for i in running}
-        proposals = [_step(states[i], equations[i], strengths[i], damping[i], parameters) for i in running]
+        proposals = [_step(states[i], equations[i], strengths[i], damping[i], parameters, hold_bounds) for i in running]
         outcomes = _linearise(simulator, target, proposals, [starts[i] for i in running], parameters)
         still = []
         for i, proposal, outcome in zip(running, proposals, outcomes, strict=True):
@@ -152,7 +157,10 @@ def _fit_group(
             if not finished:
                 still.append(i)
         running = still
-    return [replace(state, residual=e.residual) for state, e in zip(states, equations, strict=True)]
+    return [
+        replace(state, residual=e.residual, converged=i not in running)
+        for i, (state, e) in enumerate(zip(states, equations, strict=True))
+    ]
 
 
 def normal_equations(
@@ -245,14 +253,20 @@ def _step(
     strength: float,
     damping: float,
     parameters: Sequence[ProfileParameter],
+    hold_bounds: bool,
 ) -> Trial:
     """Return the trial after one damped Gauss–Newton step within the allowed lengths and bounds."""
     matrix = equations.matrix + strength * equations.pull_matrix
     diagonal = np.diag(matrix)
     floor = 1e-9 * max(float(diagonal.max(initial=0.0)), 1e-30)
     gradient = equations.gradient + strength * equations.pull_gradient
-    step = np.linalg.solve(matrix + np.diag(damping * diagonal + floor), gradient)
-    n_structural = len(step) - len(parameters)
+    n_structural = len(gradient) - len(parameters)
+    low, high = np.zeros((2, len(gradient)), bool)
+    if hold_bounds:
+        values = np.array([getattr(trial.profile, parameter.name) for parameter in parameters])
+        low[n_structural:] = values <= [parameter.lowest for parameter in parameters]
+        high[n_structural:] = values >= [parameter.highest for parameter in parameters]
+    step = _solve_held(matrix + np.diag(damping * diagonal + floor), gradient, low, high)
     n_strains = trial.directions.n_strains
     longest = max(
         np.abs(step[:n_strains]).max(initial=0.0) / LARGEST_STRAIN,
@@ -270,3 +284,18 @@ def _step(
             profile, **{parameter.name: float(np.clip(value + change, parameter.lowest, parameter.highest))}
         )
     return trial.stepped(step[:n_structural], profile)
+
+
+def _solve_held(matrix: FloatArray, gradient: FloatArray, low: BoolArray, high: BoolArray) -> FloatArray:
+    """Return (n,) the solution of `matrix` x = `gradient` with x = 0 where it would leave the bound that it is at.
+
+    `low` and `high` (n,) tell which parameters are at their lower and at their upper bound.
+    """
+    free = np.ones(len(gradient), bool)
+    while True:
+        step = np.zeros(len(gradient))
+        step[free] = np.linalg.solve(matrix[np.ix_(free, free)], gradient[free])
+        leaving = (low & (step < 0)) | (high & (step > 0))
+        if not leaving.any():
+            return step
+        free &= ~leaving

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import gemmi
 import numpy as np
 
 from xtal_fit.symmetry import equivalent_atoms, free_directions, idealise
@@ -23,6 +24,15 @@ PERTURBATIONS = (0.05, 0.25)
 
 #: Å; tolerances at which the space group of a freely refined structure is looked for.
 TOLERANCES = (0.03, 0.1, 0.2, 0.35)
+
+#: How far a restart is from where it is taken: strain, Å, and the logarithm of widths.
+RESTART_STRAIN, RESTART_DISPLACEMENT, RESTART_WIDTH = 0.01, 0.4, 0.5
+
+#: What is said of trials that were moved.
+DISPLACED = "atoms were displaced at random before refinement"
+RESTARTED = "refined from a cell, positions and peak widths drawn at random around the start"
+RELEASED = "refined without symmetry for a while"
+RAISED = "brought to a higher symmetry that it came close to"
 
 #: No more than this many exchanges are tried for one structure.
 MOST_EXCHANGES = 12
@@ -38,7 +48,7 @@ def kicked(trials: Sequence[Trial], random: np.random.Generator) -> list[Trial]:
         for size in KICKS:
             step = np.zeros(trial.directions.n_directions)
             step[trial.directions.n_strains :] = random.normal(size=n_shifts) * size
-            moved.append(replace(trial, displaced=True, residual=np.inf).stepped(step, trial.profile).settled())
+            moved.append(replace(trial, displaced=True).stepped(step, trial.profile).settled().marked(DISPLACED))
     return moved
 
 
@@ -58,8 +68,32 @@ def exchanged(trials: Sequence[Trial]) -> list[Trial]:
             numbers = trial.numbers.copy()
             numbers[orbits == first] = trial.numbers[second]
             numbers[orbits == second] = trial.numbers[first]
-            moved.append(replace(trial, numbers=numbers, residual=np.inf))
+            names = " and ".join(sorted(gemmi.Element(int(trial.numbers[atom])).name for atom in (first, second)))
+            moved.append(replace(trial, numbers=numbers).marked(f"{names} were exchanged"))
     return moved
+
+
+def restarted(trials: Sequence[Trial], n: int, random: np.random.Generator, *, known_size: bool) -> list[Trial]:
+    """Return `n` trials for every one of `trials`: cell, atoms and peak widths changed at random, symmetry kept.
+
+    With `known_size` the crystallite size stays.
+    """
+    drawn = []
+    for trial in trials:
+        n_strains, n_directions = trial.directions.n_strains, trial.directions.n_directions
+        size = np.where(np.arange(n_directions) < n_strains, RESTART_STRAIN, RESTART_DISPLACEMENT)
+        for _ in range(n):
+            step = random.normal(size=n_directions) * size
+            factors = np.exp(random.normal(size=3) * RESTART_WIDTH)
+            profile = replace(
+                trial.profile,
+                gaussian_sigma=trial.profile.gaussian_sigma * factors[0],
+                lorentzian_hwhm=trial.profile.lorentzian_hwhm * factors[1],
+            )
+            if profile.crystallite_size is not None and not known_size:
+                profile = replace(profile, crystallite_size=profile.crystallite_size * factors[2])
+            drawn.append(replace(trial, displaced=True).stepped(step, profile).marked(RESTARTED))
+    return drawn
 
 
 def released(trials: Sequence[Trial], random: np.random.Generator) -> list[Trial]:
@@ -69,7 +103,7 @@ def released(trials: Sequence[Trial], random: np.random.Generator) -> list[Trial
         for size in PERTURBATIONS:
             shifts = random.normal(size=trial.fractional.shape) * size / np.sqrt(3)
             moved = replace(trial, fractional=trial.fractional + shifts @ np.linalg.inv(trial.lattice))
-            free.append(moved.released())
+            free.append(moved.released().marked(RELEASED))
     return free
 
 
@@ -85,6 +119,6 @@ def symmetrised(trials: Sequence[Trial]) -> list[Trial]:
             lattice, fractional, space_group = ideal
             seen.add(space_group)
             directions = free_directions(lattice, fractional, trial.numbers)
-            ideal_trial = replace(trial, lattice=lattice, fractional=fractional, directions=directions, residual=np.inf)
-            found.append(ideal_trial.settled())
+            ideal_trial = replace(trial, lattice=lattice, fractional=fractional, directions=directions)
+            found.append(ideal_trial.settled().marked(RAISED))
     return found

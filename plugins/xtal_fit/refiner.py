@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from xtal_core.candidate import Candidate
+from xtal_core.candidate import GIVEN, Candidate
 from xtal_core.errors import OptionError
 from xtal_core.interfaces import DifferentiableSimulator, Refiner, Workbench
 from xtal_core.measurement import Profile
@@ -25,6 +25,9 @@ DECIDING_TRIALS = 8
 #: Candidates refined on the points of a pattern without noise to see whether it is solved.
 SOLVING_TRIALS = 2
 
+#: So many candidates of a pattern without noise are also refined on its points from where they are.
+FEW_CANDIDATES = 3
+
 #: Share of the full penalty on parameters in the stages before the last.
 EARLY_PARSIMONY = 0.25
 
@@ -34,10 +37,12 @@ class FitRefiner(Refiner):
 
     1. On the smoothed pattern, for every candidate.
     2. The better ones, on a less smoothed pattern.
-    3. The best `keep`, on the pattern as it is, with the profile; without noise, the two best on its points, too.
-    4. Unless that solved it: the best of those with elements exchanged and atoms displaced.
+    3. The best `keep`, on the pattern as it is, with the profile; without noise, the two best on its points, too, and
+       a few candidates from where they are.
+    4. Unless that solved it: the best, but for structures that the user gave, with elements exchanged and atoms
+       displaced.
     5. Unless that solved it: the best without symmetry, then in the symmetry they turn out to have.
-    6. Steps 4 and 5 once more, unless that solved it.
+    6. Steps 4 and 5 once more, unless that solved it; then restarts around the best, where they were asked for.
     7. At full resolution, the best, and what they are in every higher symmetry that they come close to.
     8. The best on the points of the pattern: on measured ones with widths that depend on the angle and texture.
 
@@ -82,7 +87,9 @@ class FitRefiner(Refiner):
         trials = stages.sharp(stages.best(trials, self.options.keep, EARLY_PARSIMONY), self.options.steps)
         trials = stages.best(trials, None)
         if not is_measured(stages.pattern):
-            stages, trials = stages.as_calculated(trials, SOLVING_TRIALS)
+            # Smoothing can lead a structure that starts close to the truth away from it.
+            direct = started if len(started) <= FEW_CANDIDATES else []
+            stages, trials = stages.as_calculated(trials, SOLVING_TRIALS, direct)
         yield stages, trials
         for turn in range(self.options.rounds):
             if stages.solved(trials):
@@ -92,18 +99,22 @@ class FitRefiner(Refiner):
             if not stages.solved(trials) and stages.problem.space_group is None:
                 trials = self._released(stages, trials, workbench.random(2, turn))
                 yield stages, trials
+        if self.options.restarts:
+            trials = stages.restarted(trials, workbench.random(3))
         trials = stages.final(trials)
         if stages.problem.space_group is None:
             trials = stages.with_higher_symmetry(trials)
         yield stages, trials
         if is_measured(stages.pattern):
-            yield stages, stages.as_measured(trials)
+            yield from stages.as_measured(trials)
         else:
             yield stages.as_calculated(trials)
 
     def _moved(self, stages: Stages, trials: Sequence[Trial], random: np.random.Generator) -> list[Trial]:
         """Return the trials with what exchanging elements and displacing atoms of the best led to."""
-        start = stages.distinct(trials, self.options.moved)
+        # The user knows which element is where, and about where.
+        proposed = [trial for trial in trials if stages.candidates[trial.source].generator != GIVEN]
+        start = stages.distinct(proposed, self.options.moved)
         moved = stages.middle([*exchanged(start), *kicked(start, random)])
         moved = stages.sharp(stages.best(moved, self.options.keep, EARLY_PARSIMONY), self.options.steps)
         return stages.best([*trials, *moved], None)
@@ -124,4 +135,8 @@ class FitRefiner(Refiner):
         lattice, fractional = structure.lattice.matrix, structure.frac_coords
         directions = free_directions(lattice, fractional, numbers, keep_symmetry=self.options.keep_symmetry)
         anchor = fractional if anchored else None
-        return Trial(index, lattice, fractional, numbers, profile, directions, anchor=anchor)
+        window = self.options.window
+        limits = None
+        if window is not None:
+            limits = np.outer([1 - window, 1 + window], np.linalg.norm(lattice, axis=1))
+        return Trial(index, lattice, fractional, numbers, profile, directions, anchor=anchor, window=limits)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -21,11 +21,11 @@ from xtal_core.problem import Problem
 from xtal_core.robust_weights import downweighted
 from xtal_core.target import Target, make_target, starting_profile
 from xtal_fit.least_squares import fit
-from xtal_fit.moves import symmetrised
+from xtal_fit.moves import restarted, symmetrised
 from xtal_fit.plugin import FitOptions
 from xtal_fit.trial import ProfileParameter, Trial
 from xtal_fit.uncertainty import uncertainties
-from xtal_fit.whole_pattern import TEXTURE, WholePattern, whole_pattern
+from xtal_fit.whole_pattern import WholePattern, whole_pattern
 
 #: Å⁻¹; smoothing of the first stage, in which cells a few per cent off must find their way.
 COARSE_WIDTH = 0.1
@@ -57,6 +57,12 @@ ROBUST_ROUNDS = 3
 
 #: Candidates refined against the measured points.
 WHOLE_KEEP = 14
+
+#: How many of them are refined until they converge.
+CONVERGING = 5
+
+#: Trials that restarts are drawn around.
+RESTARTING = 3
 
 #: How many candidates that came from the same structure type are refined further.
 MOST_OF_A_KIND = 3
@@ -94,15 +100,21 @@ class Stages:
     observations: float
     edge: float | None
     profile: Profile
+    weighted: Pattern | None = None
 
     @property
     def pattern(self) -> Pattern:
-        """What is fitted."""
+        """What was measured."""
         return self.problem.pattern
+
+    @property
+    def fitted(self) -> Pattern:
+        """The pattern with the uncertainties that it is fitted with: its own, unless others were put in their place."""
+        return self.pattern if self.weighted is None else self.weighted
 
     def target(self, smoothing: float) -> Target:
         """Return the pattern smoothed by `smoothing` Å⁻¹."""
-        return make_target(self.pattern, smoothing, self.native_width, reflections_to=self.edge)
+        return make_target(self.fitted, smoothing, self.native_width, reflections_to=self.edge)
 
     def with_edge(self, trials: Sequence[Trial]) -> Stages:
         """Return the stages with reflections beyond the last point, or without, whichever describes `trials` better.
@@ -187,29 +199,48 @@ class Stages:
         higher = self._sharpest(symmetrised(self.distinct(trials, FINAL_KEEP)))
         return self.best([*trials, *higher], None)
 
-    def as_measured(self, trials: Sequence[Trial]) -> list[Trial]:
-        """Return the best trials refined against the measured points, texture and all.
+    def as_measured(self, trials: Sequence[Trial]) -> Iterator[tuple[Stages, list[Trial]]]:
+        """Yield the best trials refined against the measured points, texture and all.
 
-        For a problem that asks for it, points far above the best fit count less, and less again after the next.
+        For a problem that asks for it, points far above the best fit then count less, for the search as for the end of
+        it, and less again after the next fit.
         """
-        whole = self.whole_pattern
-        chosen = self.distinct(trials, WHOLE_KEEP)
-        refined = self.best(whole.refine([*chosen, *(trial.undisplaced() for trial in chosen)]), None)
+        stages, chosen = self, self.distinct(trials, WHOLE_KEEP)
+        refined = stages._whole(chosen)
+        yield stages, refined
         for _ in range(ROBUST_ROUNDS if self.problem.robust else 0):
-            fitted = self.with_fits(refined[:1])[0].fit
+            fitted = stages.with_fits(refined[:1])[0].fit
             assert fitted is not None
-            whole = whole.reweighted(downweighted(self.pattern, fitted.calculated))
-            refined = self.best(whole.polish(refined), None)
-        return refined
+            stages = replace(stages, weighted=downweighted(self.pattern, fitted.calculated))
+            refined = stages._whole(stages.final(stages.sharp(chosen, self.options.steps)))
+            yield stages, refined
 
-    def as_calculated(self, trials: Sequence[Trial], n: int = FINAL_KEEP) -> tuple[Stages, list[Trial]]:
+    def _whole(self, trials: Sequence[Trial]) -> list[Trial]:
+        whole = self.whole_pattern
+        refined = self.best(whole.refine([*trials, *(trial.undisplaced() for trial in trials)]), None)
+        chosen = self.distinct(refined, CONVERGING)
+        rest = [trial for trial in refined if trial not in chosen]
+        return self.best([*whole.converged(chosen), *rest], None)
+
+    def restarted(self, trials: Sequence[Trial], random: np.random.Generator) -> list[Trial]:
+        """Return the trials, and what the best of them became from starts drawn at random around them."""
+        known_size = self.problem.crystallite_size is not None
+        drawn = restarted(self.distinct(trials, RESTARTING), self.options.restarts, random, known_size=known_size)
+        return self.best([*trials, *self.sharp(drawn, self.options.steps)], None)
+
+    def as_calculated(
+        self, trials: Sequence[Trial], n: int = FINAL_KEEP, direct: Sequence[Trial] = ()
+    ) -> tuple[Stages, list[Trial]]:
         """Return the trials, the `n` best of them refined against the points of a pattern without noise.
+
+        So are the trials `direct`, as an alternative to what was made of them.
 
         Smoothing, however little, errs at the ends of a pattern by some 1e-6 of its squares, which is enough to keep
         atoms 0.01 Å away from where they belong; so is the wrong answer to whether there are reflections beyond the
         last point. Both no longer matter here: the stages returned have the better answer.
         """
         close = [trial for trial in self.distinct(trials, n) if trial.residual < NEARLY_DESCRIBED]
+        close += [replace(trial, displaced=True) for trial in direct]
         if not close:
             return self, list(trials)
         either = [replace(self, edge=float(self.pattern.q[-1])), replace(self, edge=None)]
@@ -226,12 +257,12 @@ class Stages:
         """The last stage of a measured pattern."""
         return whole_pattern(
             self.simulator,
-            self.pattern,
+            self.fitted,
             self.profile,
             self.native_width,
             self.observations,
             known_size=self.problem.crystallite_size is not None,
-            displaced=self.options.sample_displacement,
+            options=self.options,
             reflections_to=self.edge,
             jobs=self.jobs,
         )
@@ -319,15 +350,20 @@ class Stages:
         measurement = self.whole_pattern.points.measurement
         cells = CellBatch.from_cells((t.lattice, t.fractional, t.numbers) for t in trials)
         simulated = self.simulator.simulate(cells, measurement, [t.profile for t in trials])
-        fits = fit_scale_and_background(pattern, resample(simulated, measurement, pattern.q))
-        parameters = self.whole_pattern.parameters(TEXTURE) if is_measured(pattern) else self.parameters()
+        sigma = None if self.weighted is None else self.weighted.uncertainty
+        fits = fit_scale_and_background(pattern, resample(simulated, measurement, pattern.q), sigma)
+        parameters = self.whole_pattern.all_parameters() if is_measured(pattern) else self.parameters()
         determined = uncertainties(
             self.simulator, self.whole_pattern.points, trials, parameters, n_linear=fits.n_parameters
         )
         return [
             _stating(self.candidates[trial.source], self.edge).with_fit(
                 Structure(trial.lattice, trial.numbers.tolist(), trial.fractional),
-                fits.fit(row, trial.profile, self.n_parameters(trial), determined[row]),
+                replace(
+                    fits.fit(row, trial.profile, self.n_parameters(trial), determined[row]),
+                    converged=trial.converged,
+                    remarks=trial.moves,
+                ),
             )
             for row, trial in enumerate(trials)
         ]

@@ -11,6 +11,9 @@ from xtal_core.measurement import Profile
 from xtal_core.pattern import FloatArray
 from xtal_fit.symmetry import VOIGT, FreeDirections, free_directions
 
+#: Steps of Newton's method that keep a cell within its window.
+WINDOW_STEPS = 6
+
 
 @dataclass(frozen=True)
 class ProfileParameter:
@@ -45,8 +48,14 @@ class Trial:
         Whether displacements are varied, or the strains only.
     residual
         R² on the target it was last fitted to; infinite before.
+    converged
+        Whether its last fit ended because nothing was left to gain.
     anchor : (n_atoms, 3)
         Fractional coordinates at which the atoms are expected; None for wherever a fit starts.
+    moves
+        What was done to it beyond least squares, in words.
+    window : (2, 3) Å
+        Shortest and longest vectors that the lattice may have; None for no limits.
     """
 
     source: int
@@ -57,7 +66,10 @@ class Trial:
     directions: FreeDirections
     displaced: bool = True
     residual: float = np.inf
+    converged: bool = False
     anchor: FloatArray | None = None
+    moves: tuple[str, ...] = ()
+    window: FloatArray | None = None
 
     @property
     def active(self) -> FloatArray:
@@ -67,18 +79,38 @@ class Trial:
 
     def stepped(self, structural: FloatArray, profile: Profile) -> Trial:
         """Return the trial moved along its active directions, with another profile."""
+        structural = self._within_window(structural)
         change = self.active @ structural
-        strain = np.eye(3)
-        for value, (i, j) in zip(change[:6], VOIGT, strict=True):
-            strain[i, j] += value if i == j else value / 2
-            if i != j:
-                strain[j, i] += value / 2
         return replace(
             self,
-            lattice=self.lattice @ strain,
+            lattice=self.lattice @ (np.eye(3) + strain_tensor(change[:6])),
             fractional=self.fractional + change[6:].reshape(-1, 3),
             profile=profile,
         )
+
+    def _within_window(self, structural: FloatArray) -> FloatArray:
+        """Return the step with the smallest change of its strains that keeps the lattice within its window."""
+        n_strains = self.directions.n_strains
+        if self.window is None or not n_strains:
+            return structural
+        tensors = [strain_tensor(column) for column in self.directions.columns[:6, :n_strains].T]
+        structural = structural.copy()
+        # Newton's method: lengths are nearly linear in strains.
+        for _ in range(WINDOW_STEPS):
+            lattice = self.lattice @ (np.eye(3) + np.tensordot(structural[:n_strains], tensors, 1))
+            lengths = np.linalg.norm(lattice, axis=1)
+            excess = lengths - np.clip(lengths, *self.window)
+            outside = excess != 0
+            if not outside.any():
+                break
+            by_strain = [np.einsum("ij,ij->i", lattice, self.lattice @ tensor) / lengths for tensor in tensors]
+            structural[:n_strains] -= np.linalg.pinv(np.array(by_strain).T[outside], rcond=1e-6) @ excess[outside]
+        return structural
+
+    def marked(self, move: str) -> Trial:
+        """Return the trial, not fitted yet, with `move` among what was done to it."""
+        moves = self.moves if move in self.moves else (*self.moves, move)
+        return replace(self, moves=moves, residual=np.inf, converged=False)
 
     def settled(self) -> Trial:
         """Return the trial with its atoms expected where they are, if they were expected anywhere."""
@@ -103,3 +135,13 @@ class Trial:
             displaced=True,
             residual=np.inf,
         )
+
+
+def strain_tensor(components: FloatArray) -> FloatArray:
+    """Return the (3, 3) symmetric tensor of six Voigt `components`, whose shears are doubled."""
+    tensor = np.zeros((3, 3))
+    for value, (i, j) in zip(components, VOIGT, strict=True):
+        tensor[i, j] += value if i == j else value / 2
+        if i != j:
+            tensor[j, i] += value / 2
+    return tensor

@@ -21,6 +21,7 @@ from xtal_core.parsimony import penalised_residual
 from xtal_core.pattern import FloatArray, Pattern
 from xtal_fit.least_squares import fit
 from xtal_fit.measured_points import MeasuredPoints, measured_points
+from xtal_fit.plugin import FitOptions
 from xtal_fit.trial import ProfileParameter, Trial
 
 #: Å⁻¹; peaks narrower than this owe their width to the instrument as much as to the sample.
@@ -36,8 +37,14 @@ LOWEST_MARCH, HIGHEST_MARCH = 0.3, 2.0
 
 FIRST_STEPS, LAST_STEPS = 6, 10
 
+#: Most steps until a refinement must have converged.
+MOST_STEPS = 100
+
 #: A last step gains less than this fraction.
 CONVERGED = 1e-6
+
+#: What part of the peak width widths start with that not every pattern shows.
+FIRST_SHARE = 0.3
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,9 +65,8 @@ class WholePattern:
         Whether a crystallite size is refined, or a Lorentzian instead.
     known_size
         Whether the size was given, and stays.
-    displaced
-        Whether the displacement of the sample is refined in place of the zero shift; a pattern hardly tells the two
-        apart.
+    options
+        Which shifts are refined, and what the instrument is known to contribute.
     jobs
         How many processor cores may be used.
     """
@@ -72,35 +78,31 @@ class WholePattern:
     observations: float
     sized: bool
     known_size: bool
-    displaced: bool
+    options: FitOptions
     jobs: int
 
     def refine(self, trials: Sequence[Trial]) -> list[Trial]:
-        """Return the trials refined, with texture where that is worth a parameter."""
+        """Return the trials refined for some steps, with texture where that is worth a parameter."""
         started = [replace(trial, displaced=True, profile=self._starting(trial.profile)) for trial in trials]
         plain = self._fit(started, self.parameters(), FIRST_STEPS)
-        return self.polish(self._textured(plain))
+        return self._fit(self._textured(plain), self.parameters(TEXTURE), LAST_STEPS)
 
-    def polish(self, trials: Sequence[Trial]) -> list[Trial]:
-        """Return trials that were refined before refined on, with the texture that they have."""
-        return self._fit(trials, self.parameters(TEXTURE), LAST_STEPS)
-
-    def reweighted(self, pattern: Pattern) -> WholePattern:
-        """Return the refinement of the same points with the uncertainties of `pattern`."""
-        points = measured_points(
-            pattern, pattern.uncertainty, self.width, reflections_to=self.points.measurement.reflections_to
-        )
-        return replace(self, points=points)
+    def converged(self, trials: Sequence[Trial]) -> list[Trial]:
+        """Return refined trials refined until they converge, with further widths that are worth a parameter each."""
+        return self._widened(self._polished(trials))
 
     def parameters(self, *more: ProfileParameter) -> list[ProfileParameter]:
         """Return the profile parameters of a sample without texture, and `more`."""
         width = self.width
-        parameters = [
-            ProfileParameter("sample_displacement" if self.displaced else "zero_shift", -0.3, 0.3, 0.0, 0.1),
+        shifts = SHIFTS[self.options.shift]
+        # Nearly the same to a pattern, two shifts are told apart by it alone: an expectation would share them out.
+        expected = 0.0 if len(shifts) == 1 else None
+        parameters = [ProfileParameter(name, -0.3, 0.3, expected, 0.1) for name in shifts]
+        parameters += [
             ProfileParameter("b_iso", 0.0, 6.0, 0.7, 0.7),
             ProfileParameter("strain_hwhm", 0.0, 0.03, 0.0, 0.005),
         ]
-        if self.width < SHARP:
+        if self._instrument_refined:
             degrees = _degrees(width, self.pattern)
             parameters.append(ProfileParameter("instrument_sigma", 0.05 * degrees, 1.5 * degrees))
         else:
@@ -111,24 +113,85 @@ class WholePattern:
             parameters.append(ProfileParameter("crystallite_size", 0.5 / width, 50 / width))
         return [*parameters, *more]
 
+    def all_parameters(self) -> list[ProfileParameter]:
+        """Return every profile parameter that some trial may have; one that a trial does without is at its bound."""
+        return self.parameters(TEXTURE, *(parameter for parameter, _ in self._further_widths))
+
     def n_parameters(self, trial: Trial) -> int:
         """Return how many parameters, scale and background apart, describe `trial`."""
         textured = trial.profile.march_axis is not None
-        return trial.directions.n_directions + len(self.parameters()) + textured
+        return trial.directions.n_directions + len(self.parameters()) + textured + len(self._widths_of(trial))
+
+    @property
+    def _instrument_refined(self) -> bool:
+        """Whether the Gaussian width is that of the instrument, which sharp peaks show and nobody stated."""
+        return self.width < SHARP and self.options.instrument_sigma is None
+
+    @property
+    def _further_widths(self) -> list[tuple[ProfileParameter, float]]:
+        """Widths that are refined where they are worth a parameter, and where they start.
+
+        Normally distributed microstrain, and what makes the peaks of a sharp pattern those of a Voigt function at every
+        angle.
+        """
+        middle = (self.pattern.q[0] + self.pattern.q[-1]) / 2
+        widths = [(ProfileParameter("strain_sigma", 0.0, 0.03), FIRST_SHARE * self.width / middle)]
+        if self.width < SHARP and self.options.instrument_hwhm is None:
+            degrees = _degrees(self.width, self.pattern)
+            widths.append((ProfileParameter("instrument_hwhm", 0.0, 3 * degrees), FIRST_SHARE * degrees))
+        return widths
+
+    def _widths_of(self, trial: Trial) -> list[ProfileParameter]:
+        """Return the further widths that `trial` was found worth."""
+        return [parameter for parameter, _ in self._further_widths if getattr(trial.profile, parameter.name) > 0]
 
     def _starting(self, profile: Profile) -> Profile:
         """Return the `profile` of a search in terms of what is refined here.
 
-        Where peaks are sharp, the constant Gaussian width becomes that of the instrument.
+        Where peaks are sharp, the constant Gaussian width becomes that of the instrument, unless that is known: then
+        the sample has the rest.
         """
-        if self.displaced:
+        if self.options.shift == "displacement":
             profile = replace(profile, zero_shift=0.0, sample_displacement=profile.zero_shift)
-        if self.width >= SHARP:
-            return profile
-        degrees = _degrees(profile.gaussian_sigma, self.pattern)
-        return replace(
-            profile, gaussian_sigma=0.0, instrument_sigma=max(degrees, 0.1 * _degrees(self.width, self.pattern))
-        )
+        if self._instrument_refined:
+            degrees = _degrees(profile.gaussian_sigma, self.pattern)
+            least = 0.1 * _degrees(self.width, self.pattern)
+            profile = replace(profile, gaussian_sigma=0.0, instrument_sigma=max(degrees, least))
+        elif self.options.instrument_sigma is not None:
+            known = self.options.instrument_sigma * self.width / _degrees(self.width, self.pattern)
+            rest = math.sqrt(max(profile.gaussian_sigma**2 - known**2, (0.1 * self.width) ** 2))
+            profile = replace(profile, gaussian_sigma=rest, instrument_sigma=self.options.instrument_sigma)
+        return replace(profile, instrument_hwhm=self.options.instrument_hwhm or 0.0)
+
+    def _polished(self, trials: Sequence[Trial]) -> list[Trial]:
+        """Return trials that were refined before refined until they converge, each with the widths that it has."""
+        polished = list(trials)
+        kinds = [tuple(parameter.name for parameter in self._widths_of(trial)) for trial in trials]
+        for kind in sorted(set(kinds)):
+            places = [place for place, other in enumerate(kinds) if other == kind]
+            chosen = [trials[place] for place in places]
+            fitted = self._fit(chosen, self.parameters(TEXTURE, *self._widths_of(chosen[0])), MOST_STEPS)
+            for place, trial in zip(places, fitted, strict=True):
+                polished[place] = trial
+        return polished
+
+    def _widened(self, trials: Sequence[Trial]) -> list[Trial]:
+        """Return every trial with the further widths that are worth a parameter each, one after the other."""
+        best = list(trials)
+        waiting = range(len(best))
+        for _ in self._further_widths:
+            tried, owners = [], []
+            for place in waiting:
+                for parameter, first in self._further_widths:
+                    if getattr(best[place].profile, parameter.name) == 0:
+                        profile = replace(best[place].profile, **{parameter.name: first})
+                        tried.append(replace(best[place], profile=profile))
+                        owners.append(place)
+            before = list(best)
+            for owner, rival in zip(owners, self._polished(tried), strict=True):
+                best[owner] = min(best[owner], rival, key=self._merit)
+            waiting = [place for place in waiting if best[place] is not before[place]]
+        return best
 
     def _textured(self, trials: Sequence[Trial]) -> list[Trial]:
         """Return every trial with the texture axis that describes the pattern best, or none.
@@ -162,8 +225,16 @@ class WholePattern:
             self.observations,
             jobs=self.jobs,
             converged=CONVERGED,
+            hold_bounds=True,
         )
 
+
+#: What is refined of how far reflections are from where they belong, by the option `shift`.
+SHIFTS = {
+    "zero": ("zero_shift",),
+    "displacement": ("sample_displacement",),
+    "both": ("zero_shift", "sample_displacement"),
+}
 
 TEXTURE = ProfileParameter("march_coefficient", LOWEST_MARCH, HIGHEST_MARCH, 1.0, 0.3)
 
@@ -176,11 +247,14 @@ def whole_pattern(
     observations: float,
     *,
     known_size: bool,
-    displaced: bool,
+    options: FitOptions,
     reflections_to: float | None,
     jobs: int,
 ) -> WholePattern:
-    """Return the refinement of `pattern`, whose peaks are like `profile` and of the standard deviation `width` Å⁻¹."""
+    """Return the refinement of `pattern`, whose peaks are like `profile` and of the standard deviation `width` Å⁻¹.
+
+    Points weigh by the standard uncertainties of the pattern.
+    """
     return WholePattern(
         simulator,
         pattern,
@@ -189,7 +263,7 @@ def whole_pattern(
         observations,
         profile.crystallite_size is not None,
         known_size,
-        displaced,
+        options,
         jobs,
     )
 

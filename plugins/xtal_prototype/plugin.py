@@ -14,9 +14,7 @@ class PrototypeOptions:
 
     library: str | None = option(None, "structure library file; none: XTAL_LIBRARY, else the user's data folder")
     use_library: bool = option(True, "search the structure library")
-    same_formula: bool = option(
-        True, "use what the library holds of the formula itself; off searches as if the compound were new"
-    )
+    same_formula: bool = option(True, "use structures of the formula itself; off searches as if the compound were new")
     table: bool = option(True, "search the prototype table that comes with the package")
     aflow: bool = option(True, "search the AFLOW prototypes that come with pymatgen")
     candidates: int = option(100, "candidates handed to the refiner", bounds=(1, None))

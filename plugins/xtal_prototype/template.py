@@ -93,6 +93,10 @@ class Template:
         """How many atoms of each atomic number one formula unit holds."""
         return {number: count // self.z_primitive for number, count in Counter(self.numbers.tolist()).items()}
 
+    def is_of(self, amounts: Mapping[int, int]) -> bool:
+        """Return whether this is one structure, not an aggregate, of a formula with these `amounts`."""
+        return self.site_species is None and self.amounts == amounts
+
 
 def _letters(rank: int) -> str:
     """Return A, B, … Z, AA, AB, … for rank 0, 1, …."""

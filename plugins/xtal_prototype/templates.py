@@ -30,17 +30,18 @@ class TemplateSources:
     def of_composition(self, amounts: dict[int, int], z: int | None) -> list[Template]:
         """Return templates with as many atoms of each of some elements as `amounts` of a formula unit.
 
-        `z` is the number of formula units, primitive or conventional; None for any.
+        `z` is the number of formula units, primitive or conventional; None for any. Without `same_formula`
+        structures of that very formula are left out, wherever they come from.
         """
         anonymous = anonymous_key(amounts.values())
         templates = [] if self.library is None else self.library.templates(anonymous, z)
-        if not self.options.same_formula:
-            templates = [template for template in templates if template.amounts != amounts]
         if self.options.table:
             templates += embedded_table().templates(anonymous, z)
         if self.options.aflow:
             templates += aflow_templates(anonymous, z)
-        return templates
+        if self.options.same_formula:
+            return templates
+        return [template for template in templates if not template.is_of(amounts)]
 
     def of_size(self, n_atoms: int) -> list[Template]:
         """Return templates with `n_atoms` atoms in the primitive cell, whatever their composition."""

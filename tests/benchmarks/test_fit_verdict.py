@@ -1,41 +1,27 @@
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from case_runs import Outcome, RunFolder
-from check_verdict import check
-from check_verdict import result_page as check_page
-from data_sets import Material
+from data_sets import Material, write_materials
 from fit_verdict import (
-    CONDITIONS,
     NEVER,
     fit_calibration,
+    main,
     model_card,
     not_solved_threshold,
     rival_window,
     solved_threshold,
 )
-from judged_solutions import JudgedSolution, counts_by_condition, judged_solutions, values_of
+from judged_solutions import Unjudged, counts_by_condition, judged_solutions, unjudged, values_of
+from solution_toys import FEATURES, cif_of, judged, keep
 from toys import caesium_chloride_type, rocksalt
+from verdict_sample import CONDITIONS, LABORATORY_PATTERNS, NANOCRYSTAL_PATTERNS, SAMPLE, Sample, share_of
 from xtal_core.errors import InputError
-from xtal_core.verdict_features import VerdictFeatures
-
-FEATURES = asdict(VerdictFeatures(1.0, 2.0, 0.3, 4.0, 1.0, 1.5, 0.9, None))
-
-
-def cif_of(structure):
-    return str(structure.to(fmt="cif"))
-
-
-def keep(folder, name, structures, features=FEATURES):
-    """Keep a solution with these candidates, of the merits −5, −4, … ."""
-    files = [(f"{place:02d}.cif", cif_of(structure)) for place, structure in enumerate(structures, start=1)]
-    candidates = [{"file": file, "merit": place - 5.0} for place, (file, _) in enumerate(files)]
-    result = {"candidates": candidates, "verdict": {"features": features}}
-    folder.keep(Outcome(name, 1.0, 1.0, None, result), files)
 
 
 @pytest.fixture
@@ -62,6 +48,13 @@ def test_solutions_are_judged_by_the_rank_of_the_right_structure(folder):
         "10 Å": {"n": 3, "right": pytest.approx(1 / 3), "listed": pytest.approx(2 / 3)}
     }
     assert np.isnan(values_of(judged, ["gap", "instability"])).tolist() == [[False, True]] * 3
+    # "unsolved" was never tried; "empty" has no candidate.
+    assert unjudged(MATERIALS, folder, judged) == Unjudged(waiting=1, failed=1)
+
+
+def test_a_solution_that_ended_with_an_error_has_failed(folder):
+    folder.keep(Outcome("first", 1.0, 1.0, "ValueError: no", None), [])
+    assert unjudged(MATERIALS[:1], folder, judged_solutions(MATERIALS[:1], folder, "10 Å")) == Unjudged(0, 1)
 
 
 def test_solutions_without_a_verdict_are_refused(folder):
@@ -71,7 +64,7 @@ def test_solutions_without_a_verdict_are_refused(folder):
 
 
 def test_the_solver_is_told_less_the_more_a_pattern_is_like_a_measured_one(tmp_path, monkeypatch):
-    monkeypatch.setattr("fit_verdict.make_patterns", lambda materials, folder, size, noise: {"first": folder})
+    monkeypatch.setattr("verdict_sample.make_patterns", lambda materials, folder, size, noise: {"first": folder})
     told = {c.name: c.cases(MATERIALS[:1], tmp_path / c.run_name)[0] for c in CONDITIONS}
     assert {name: (case.z, case.crystallite_size, case.wavelength) for name, case in told.items()} == {
         "10 Å, clean": (4, 10.0, "1.54184"),
@@ -81,6 +74,25 @@ def test_the_solver_is_told_less_the_more_a_pattern_is_like_a_measured_one(tmp_p
         "laboratory": (None, None, "CuKa"),
     }
     assert len({condition.run_name for condition in CONDITIONS}) == 5
+
+
+NUMBERS = {c.name: LABORATORY_PATTERNS if c.name == "laboratory" else NANOCRYSTAL_PATTERNS for c in CONDITIONS}
+
+
+def test_the_conditions_share_as_few_structures_as_they_can():
+    materials = [Material(str(n), "", True) for n in range(SAMPLE)]
+    shares = [share_of(name, materials, NUMBERS) for name in NUMBERS]
+    assert [len(share) for share in shares] == list(NUMBERS.values())
+    assert all(len({one.material_id for one in share}) == len(share) for share in shares)
+    uses = np.bincount([int(one.material_id) for share in shares for one in share], minlength=SAMPLE)
+    assert set(uses) == {1, 2}
+    assert share_of("laboratory", materials[:50], NUMBERS)[0] in materials[:50]
+    assert len(share_of("laboratory", materials[:50], NUMBERS)) == 50
+
+
+def test_the_sample_is_solved_within_an_hour_on_two_cores():
+    seconds = {"10 Å, clean": 3.5, "100 Å, clean": 3.5, "10 Å, noise": 6.0, "100 Å, noise": 6.0, "laboratory": 12.0}
+    assert sum(NUMBERS[name] * seconds[name] for name in NUMBERS) <= 3600
 
 
 def test_solved_begins_where_the_share_of_right_ones_is_high_enough():
@@ -100,19 +112,6 @@ def test_not_solved_ends_where_right_ones_become_frequent():
     assert not_solved_threshold(probabilities, probabilities > 0.35) == pytest.approx(0.44, abs=0.011)
     assert not_solved_threshold(probabilities, probabilities > 0.05) == 0.2
     assert not_solved_threshold(np.full(50, 0.9), np.ones(50, bool)) == 0.2
-
-
-def judged(n, seed=0):
-    """Return solutions that are right when the gap is wide; four of each material."""
-    random = np.random.default_rng(seed)
-    made = []
-    for index in range(n):
-        gap = float(random.uniform(0, 5))
-        right = bool(random.random() < 1 / (1 + np.exp(-4 * (gap - 1))))
-        features = FEATURES | {"gap": gap, "misfit": float(random.uniform(0, 8)), "noisy": float(index % 2)}
-        distance = 0.0 if right else gap if random.random() < 0.8 else None
-        made.append(JudgedSolution(f"material {index // 4}", f"condition {index % 2}", features, right, distance))
-    return made
 
 
 def test_the_window_of_rivals_holds_nearly_all_right_structures_that_are_listed():
@@ -142,40 +141,92 @@ def test_a_sample_without_wrong_solutions_is_refused():
         fit_calibration([replace(one, right=True) for one in judged(50)], ["gap"])
 
 
-def test_the_model_card_says_how_small_the_sample_is():
-    fitted = fit_calibration(judged(400), ["gap", "misfit"])
-    materials = [Material(f"material {i}", "", i < 75) for i in range(150)]
-    card = "".join(model_card(fitted, fitted, materials, "made of mp20/train", "python benchmarks/fit_verdict.py"))
+def test_rivals_of_few_patterns_are_judged_by_all():
+    few = [replace(one, distance=one.distance if one.right else None) for one in judged(400)]
+    fitted = fit_calibration(few, ["gap"], judged(400, seed=3))
+    assert fitted.calibration.rival_window == rival_window(judged(400, seed=3))
+    with pytest.raises(InputError, match="only 0 right structures"):
+        fit_calibration(few, ["gap"])
+
+
+def samples(solutions, meant, waiting=0):
+    """Return the samples of both conditions of `judged`, of which the first has one solution without a candidate."""
+    materials = [Material(f"material {i}", "", i < 75) for i in range(101)]
+    conditions = {name: [one for one in solutions if one.condition == name] for name in ("condition 0", "condition 1")}
+    return {
+        name: Sample(materials, found, Unjudged(waiting, int(name == "condition 0")), meant)
+        for name, found in conditions.items()
+    }
+
+
+def test_the_model_card_says_how_many_patterns_each_condition_has():
+    solutions = judged(400)
+    fitted = fit_calibration(solutions, ["gap", "misfit"])
+    command = "python benchmarks/fit_verdict.py"
+    card = "".join(model_card(fitted, fitted, samples(solutions, 101), "made of mp20/train", command))
     assert "800 solutions of simulated patterns of 100 structures" in card
     assert "75% of the structures are of a type that occurs" in card
-    assert "**A small sample**: 300 structures were meant to be drawn" in card
+    assert "| condition 0 | 101 | 0 | 1 | 400 |" in card
+    assert "A small sample" not in card
+    assert "is an estimate from these solutions" in card
     assert card.count("expected calibration error") == 2
     assert card.count("| solved |") == 2
 
 
+def test_the_model_card_says_how_small_the_sample_is():
+    solutions = judged(400)
+    fitted = fit_calibration(solutions, ["gap"])
+    few = "".join(model_card(fitted, fitted, samples(solutions, 120), "none", "command"))
+    unfinished = "".join(model_card(fitted, fitted, samples(solutions, 101, waiting=1), "none", "command"))
+    assert "**A small sample**: 120 patterns of condition 0, 120 patterns of condition 1 were meant" in few
+    assert "**A small sample**: 101 patterns of condition 0, 101" in unfinished
+
+
 def test_the_model_card_says_when_laboratory_patterns_are_not_covered():
-    fitted = fit_calibration(judged(400), ["gap"])
-    card = "".join(model_card(fitted, None, [Material("material 1", "", True)], "none", "command"))
+    solutions = judged(400)
+    fitted = fit_calibration(solutions, ["gap"])
+    card = "".join(model_card(fitted, None, samples(solutions, 101), "none", "command"))
     assert "Laboratory patterns are not assessed." in card
 
 
-def test_the_check_counts_what_the_words_promise():
-    solutions = judged(400, seed=9)
-    calibration = fit_calibration(judged(400), ["gap", "misfit"]).calibration
-    record = check(solutions, calibration)
-    words = record["groups"]["all"]["words"]
-    assert sum(word["n"] for word in words.values()) == record["groups"]["all"]["n"] == 400
-    assert words["solved"]["right"] > 0.95 > words["not solved"]["right"]
-    assert record["groups"]["all"]["expected_calibration_error"] < 0.05
-    assert record["groups"]["condition 0"]["n"] == 200
-    wrong = [row for row in record["rows"] if row["word"] == "solved" and not row["right"]]
-    page = "".join(check_page(record | {"set": "test_200", "command": "python benchmarks/check_verdict.py"}))
-    assert page.startswith("# test_200: is the verdict right?")
-    assert page.count("\n- ") == len(wrong)
+@pytest.fixture
+def solved_sample(tmp_path, monkeypatch):
+    """Return a work folder in which 40 validation structures are solved under every condition, one in five wrongly."""
+    table = tmp_path / "data" / "mp20" / "val.csv.gz"
+    table.parent.mkdir(parents=True)
+    materials = [Material(f"mp-{n}", cif_of(SALT), True) for n in range(40)]
+    write_materials(table, materials)
+    monkeypatch.setenv("XTAL_DATA", str(tmp_path / "data"))
+    for condition in CONDITIONS:
+        run = RunFolder(tmp_path / "work" / condition.run_name)
+        run.open({})
+        for number, material in enumerate(materials):
+            right = number % 5 > 0
+            structures = [SALT, OTHER] if right else [OTHER, SALT]
+            keep(
+                run,
+                material.material_id,
+                structures,
+                FEATURES | {"gap": 4.0 if right else 0.1 * (number % 7), "instability": 1.0},
+            )
+    return tmp_path / "work"
 
 
-def test_a_word_that_was_never_used_has_no_share():
-    calibration = replace(fit_calibration(judged(400), ["gap"]).calibration, solved_from=NEVER)
-    record = check(judged(40), calibration)
-    assert record["groups"]["all"]["words"]["solved"] == {"n": 0, "right": None}
-    assert "None." in "".join(check_page(record | {"set": "s", "command": "c"}))
+def test_the_calibration_of_a_part_is_written_to_the_work_folder(solved_sample, capsys):
+    main(["--collected", "--nanocrystals", "30", "--limit", "35", "--work", str(solved_sample)])
+    card = (solved_sample / "VERDICT_MODEL_CARD.md").read_text()
+    assert card in capsys.readouterr().out
+    assert "| 10 Å, noise | 30 | 0 | 0 | 30 |" in card
+    assert "| laboratory | 35 | 0 | 0 | 35 |" in card
+    assert "155 solutions of simulated patterns of 40 structures" in card
+    assert "Structure library searched: made of mp20/train." in card
+    record = json.loads((solved_sample / "verdict_calibration.json").read_text())
+    assert {feature["name"] for feature in record["noise_limited"]["features"]} > {
+        feature["name"] for feature in record["model_limited"]["features"]
+    }
+
+
+@pytest.mark.usefixtures("solved_sample")
+def test_nothing_collected_is_refused(tmp_path):
+    with pytest.raises(InputError, match="nothing was solved yet; run without --collected"):
+        main(["--collected", "--work", str(tmp_path / "elsewhere")])

@@ -1,9 +1,20 @@
+import argparse
 import sys
 
 import pytest
 
+import case_runs
 from data_sets import Material, write_materials
-from solution_run import command_line, describe_making, making_text, run_benchmark, searched
+from solution_run import (
+    add_run_options,
+    command_line,
+    describe_making,
+    making_text,
+    run_benchmark,
+    run_cases,
+    searched,
+    solver_sources,
+)
 from structure_library import Library, digest_of_files, find_library
 from toys import rocksalt
 from xtal_core.errors import InputError
@@ -77,6 +88,57 @@ def test_a_digest_changes_with_names_and_contents(tmp_path):
     (folder / "__pycache__" / "b.pyc").touch()
     (folder / "notes.txt").touch()
     assert digest_of_files([folder], "*.py") == digests[-1]
+    assert digest_of_files([folder], leave_out=("notes.txt",)) == digests[-1] != digest_of_files([folder])
+
+
+def test_the_calibration_of_the_verdict_is_no_part_of_the_solver(tmp_path, monkeypatch):
+    data = tmp_path / "core" / "data"
+    data.mkdir(parents=True)
+    (tmp_path / "plugins").mkdir()
+    (data / "ranking.py").write_text("1")
+    monkeypatch.setattr("solution_run.ROOT", tmp_path)
+    before = solver_sources()
+    (data / "verdict_calibration.json").write_text("{}")
+    (data / "VERDICT_MODEL_CARD.md").write_text("card")
+    assert solver_sources() == before
+    (data / "ranking.py").write_text("2")
+    assert solver_sources() != before
+
+
+@pytest.fixture
+def toy_run(tmp_path, toy_tools, monkeypatch):
+    """Return a function that runs a case with the options of a command line and a usual library."""
+    monkeypatch.setattr("solution_run.find_library", lambda choice, *_: Library(choice, None))
+
+    def solved(cases, plan, folder, workers, progress):
+        return {case.name: case_runs.solve_case(case, toy_tools(), folder) for case in cases}
+
+    monkeypatch.setattr("solution_run.solve_cases", solved)
+
+    def run(case, *arguments, **usual):
+        parser = argparse.ArgumentParser()
+        add_run_options(parser)
+        chosen = parser.parse_args(["--work", str(tmp_path / "work"), *arguments])
+        return run_cases("solve_set", [case], {}, chosen, arguments, **usual)
+
+    return run
+
+
+def test_only_a_library_that_is_not_the_usual_one_is_in_the_name_of_the_page(toy_run, salt_case):
+    runs = [
+        toy_run(salt_case()),
+        toy_run(salt_case(), "--library", "known"),
+        toy_run(salt_case(), usual_library="known"),
+        toy_run(salt_case(), "--library", "train", usual_library="known"),
+        toy_run(salt_case(), "--library", "known", "--fresh", usual_library="known"),
+    ]
+    assert [(run.name, run.making["library"]["name"]) for run in runs] == [
+        ("solve_set", "train"),
+        ("solve_set_known", "known"),
+        ("solve_set", "known"),
+        ("solve_set_train", "train"),
+        ("solve_set", "known"),
+    ]
 
 
 def test_errors_are_one_line_and_an_exit_code(capsys, monkeypatch):

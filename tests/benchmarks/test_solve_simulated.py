@@ -59,7 +59,12 @@ def test_the_page_says_what_noise_there_is_and_what_the_solver_is_not_told(recor
     assert "no noise. Told to the solver: formula, content of the cell,\ncrystallite size" in clean
     assert "Not told: crystallite size" in noisy
     assert "crystallites with noise, library" in noisy
-    assert "match@10 of at least 0.70" in noisy
+    assert "match@10 of at least 0.70: **not met**" in noisy
+
+
+def test_the_aim_is_met_when_enough_are_matched(record):
+    page = "".join(result_page(record | {"noise": True, "all": record["all"] | {"match_ten": 0.7}}))
+    assert "match@10 of at least 0.70: **met**" in page
 
 
 def test_patterns_with_noise_are_not_put_beside_figures_for_patterns_without(record):

@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 import pytest
-from pymatgen.core import Structure
+from pymatgen.core import Lattice, Structure
 
 from toys import pattern_of, rocksalt
 
@@ -109,6 +109,51 @@ def test_the_real_refiner_gives_uncertainties(xtal, tmp_path):
     assert candidate["agreement"]["r_bragg"] < 0.03
     assert candidate["agreement"]["uncertainties"] == "square roots of the counts"
     assert "cell: a 5.64" in outcome.out
+    assert ("size: " in outcome.out) == (candidate["size"] is not None)
     text = (tmp_path / "out" / "pattern.cif").read_text()
     assert "_refln_F_squared_meas" in text
     assert pattern_of(rocksalt(5.64)).radiation.name in text
+
+
+@pytest.fixture
+def counted_salt(xtal, tmp_path):
+    """Write simulated counts of rock salt to salt.xy and return the structure behind them."""
+    salt = rocksalt(5.64)
+    salt.to_file(str(tmp_path / "truth.cif"))
+    xtal("simulate", "truth.cif", "--wavelength", "CuKa1", "--noise", 5000, "--background", 0.1, "--out", "salt.xy")
+    return salt
+
+
+def test_a_structure_in_p1_gets_the_symmetry_that_it_comes_close_to(xtal, counted_salt, tmp_path):
+    rough = counted_salt.copy()
+    rough.perturb(0.03)
+    rough.to_file(str(tmp_path / "rough.cif"))
+    outcome = xtal("refine", "salt.xy", "rough.cif", "--jobs", 1, "--out", "out")
+    assert outcome.code == 0, outcome.err
+    record = json.loads((tmp_path / "out" / "result.json").read_text())
+    (candidate,) = record["candidates"]
+    assert record["problem"]["space_group"] is None
+    assert candidate["space_group"]["number"] == 225
+    assert "note: rough.cif: brought to a higher symmetry that it came close to" in outcome.out
+    assert "brought to a higher symmetry that it came close to" in candidate["remarks"]
+
+
+def test_elements_are_not_exchanged_behind_the_back_of_the_user(xtal, tmp_path):
+    sites = [[0, 0, 0], [0.5] * 3, [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]]
+    for name, cations in {"truth": ("Ba", "Ti"), "swapped": ("Ti", "Ba")}.items():
+        Structure(Lattice.cubic(4.0), [*cations, "O", "O", "O"], sites).to_file(str(tmp_path / f"{name}.cif"))
+    xtal("simulate", "truth.cif", "--wavelength", "CuKa1", "--noise", 3000, "--out", "barium.xy")
+    outcome = xtal("refine", "barium.xy", "swapped.cif", "--jobs", 1, "--out", "out")
+    assert outcome.code == 0, outcome.err
+    refined = Structure.from_file(tmp_path / "out" / "01.cif")
+    oxygen = [site for site in refined if site.species_string == "O"]
+    neighbours = {site.species_string for site in refined.get_neighbors(oxygen[0], 2.3) if site.species_string != "O"}
+    # Octahedra are around the cation of the middle, which the file says is barium.
+    assert neighbours == {"Ba"}
+
+
+def test_whether_the_refinement_converged_is_recorded(xtal, counted_salt, tmp_path):
+    rocksalt(5.63).to_file(str(tmp_path / "close.cif"))
+    record = json.loads(xtal("refine", "salt.xy", "close.cif", "--jobs", 1, "--json").out)
+    assert record["candidates"][0]["converged"] is True
+    assert not any("converged" in note for note in record["notes"])

@@ -14,11 +14,13 @@ from xtal_core.agreement import (
     measurement_for,
     point_weights,
     r2wp,
+    ranking_fit,
     resample,
     spread,
 )
 from xtal_core.candidate import Candidate
 from xtal_core.errors import PatternError
+from xtal_core.measurement import Profile
 from xtal_core.pattern import Pattern, Radiation
 from xtal_core.pattern_features import background_terms
 
@@ -81,6 +83,37 @@ def test_scale_and_background_agree_with_bounded_least_squares(pattern):
         np.testing.assert_allclose(fits.calculated[row], matrix @ solution.x, rtol=1e-6)
     assert fits.scales[0] == 0
     assert fits.n_parameters == 1 + terms
+
+
+def test_counts_are_fitted_by_their_uncertainties_and_ranked_with_unit_weights():
+    """Neither fit can be improved by its own weights, and each is worse by those of the other."""
+    random = np.random.default_rng(5)
+    q = np.linspace(1, 6, 800)
+    peaks = sum(np.exp(-((q - at) ** 2) / 0.002) for at in (1.6, 2.4, 3.1, 4.2, 5.3))
+    # A model with the wrong widths, which no scale and no background make up for.
+    model = sum(np.exp(-((q - at) ** 2) / 0.004) for at in (1.6, 2.4, 3.1, 4.2, 5.3))
+    counts = Pattern(q, random.poisson(2000 * peaks + 90 - 10 * q).astype(float), CU)
+    fits = fit_scale_and_background(counts, model[None])
+    matrix = np.column_stack([model, background_basis(q, background_terms(counts))])
+    sigma = np.sqrt(np.maximum(counts.intensity, 1))
+    weighted, *_ = np.linalg.lstsq(matrix / sigma[:, None], counts.intensity / sigma)
+    np.testing.assert_allclose(fits.calculated[0], matrix @ weighted, rtol=1e-7)
+    plain, *_ = np.linalg.lstsq(matrix, counts.intensity)
+    net = counts.intensity - matrix[:, 1:] @ plain[1:]
+    assert fits.residuals[0] == pytest.approx(np.sum((counts.intensity - matrix @ plain) ** 2) / np.sum(net**2))
+    assert abs(fits.scales[0] / plain[0] - 1) > 0.01
+    again = ranking_fit(counts, fits.fit(0, Profile(), 0))
+    assert again.residuals[0] == pytest.approx(fits.residuals[0])
+    assert again.calculated[0] == pytest.approx(matrix @ plain)
+
+
+def test_other_uncertainties_can_be_given(pattern):
+    simulated = np.random.default_rng(6).uniform(size=(1, 300))
+    sigma = np.random.default_rng(7).uniform(1, 5, 300)
+    given = fit_scale_and_background(pattern, simulated, sigma)
+    stored = fit_scale_and_background(replace(pattern, uncertainty=sigma), simulated)
+    np.testing.assert_allclose(given.calculated, stored.calculated)
+    assert given.residuals == pytest.approx(fit_scale_and_background(pattern, simulated).residuals)
 
 
 def test_background_terms_are_chebyshev_polynomials_over_the_range_of_the_axis():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xtal_core.candidate import Candidate
+from xtal_core.candidate import GIVEN, Candidate
 from xtal_core.cli.answer import Output, answer, make_plan, prepared_pattern
 from xtal_core.cli.run_options import (
     Axis,
@@ -35,9 +35,6 @@ from xtal_core.readers import read_structure
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-#: What takes the place of a generator's name.
-GIVEN = "given"
-
 
 def refine(
     context: typer.Context,
@@ -64,7 +61,8 @@ def refine(
 ) -> None:
     """Refine a known structure against a powder pattern.
 
-    The report is that of `xtal solve`, with the refined structure as its only candidate.
+    Its space group is kept; a structure in P1 is also tried in the higher symmetries that it comes close to. The report
+    is that of `xtal solve`, with the refined structure as its only candidate.
     """
     plan = make_plan(
         refiner, simulator, robust, seed, jobs, generators=(), n_candidates=1, settings=parse_settings(settings or [])
@@ -74,7 +72,7 @@ def refine(
     problem = Problem(
         pattern=prepared_pattern(pattern, wavelength, axis, exclude, blank, background_terms),
         formula=_formula(crystal),
-        space_group=space_group(crystal)[1],
+        space_group=_kept_group(crystal),
         crystallite_size=size,
         robust=robust,
     )
@@ -87,3 +85,9 @@ def _formula(structure: Structure) -> Formula:
     """Return the formula of `structure`, fractions of a disordered one brought to whole numbers."""
     text, _ = structure.composition.element_composition.get_integer_formula_and_factor()
     return Formula.parse(text)[0]
+
+
+def _kept_group(structure: Structure) -> int | None:
+    """Return the space group of `structure`; None for P1, which says nothing about the symmetry that is there."""
+    number = space_group(structure)[1]
+    return None if number == 1 else number

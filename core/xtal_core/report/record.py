@@ -14,6 +14,7 @@ import numpy as np
 from xtal_core.candidate import RankedCandidate, Solution
 from xtal_core.correlations import parameter_uncertainties, strong_correlations
 from xtal_core.counting_statistics import standard_uncertainties
+from xtal_core.crystallite_size import crystallite_size
 from xtal_core.pattern_features import background_terms
 from xtal_core.preparation import excluded_regions
 from xtal_core.problem import Problem
@@ -77,6 +78,7 @@ def _candidate_record(ranked: RankedCandidate, file: CrystalFile) -> dict[str, A
     _, units = file.structure.composition.get_reduced_formula_and_factor()
     symbol, number = ranked.space_group
     known = None if fit is None else fit.uncertainty
+    size = None if fit is None else crystallite_size(fit)
     return {
         "rank": ranked.rank,
         "file": file.name,
@@ -94,9 +96,12 @@ def _candidate_record(ranked: RankedCandidate, file: CrystalFile) -> dict[str, A
         "prior": candidate.prior,
         "duplicates": ranked.duplicates,
         "profile": None if fit is None else asdict(fit.profile),
+        "size": None if size is None else size._asdict(),
         "scale": None if fit is None else fit.scale,
         "blank_scale": None if fit is None else fit.blank_scale,
         "n_parameters": None if fit is None else fit.n_parameters,
+        "converged": None if fit is None else fit.converged,
+        "remarks": [] if fit is None else list(fit.remarks),
         "parameter_uncertainties": None if known is None else parameter_uncertainties(known),
         "strong_correlations": None if known is None else [pair._asdict() for pair in strong_correlations(known)],
         "reference_scores": [asdict(score) for score in ranked.reference_scores],

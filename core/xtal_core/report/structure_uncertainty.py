@@ -31,6 +31,10 @@ SAME_ATOM = 0.05
 #: Derivatives are of the order of 1; smaller ones than this are what rounding leaves of those that symmetry forbids.
 FIXED = 1e-9
 
+#: Relative to a length, an angle of 1 rad or a coordinate of 1: rounding may also leave this much of uncertainties that
+#: are large before symmetry averages them to nothing.
+NOTHING = 1e-8
+
 #: Names of the quantities of a cell, in the order of the derivatives.
 CELL_NAMES = ("a", "b", "c", "alpha", "beta", "gamma", "volume")
 
@@ -64,16 +68,18 @@ def structure_uncertainty(
     cell = _cell_derivatives(lattice, uncertainty.directions[:6], setting)
     moved = uncertainty.directions[6:].reshape(len(structure), 3, n_structural)
     coordinates = _coordinate_derivatives(structure, moved, lattice, setting, sites, symbols)
+    sizes = np.array([*np.linalg.norm(lattice, axis=1), *[np.degrees(1.0)] * 3, abs(np.linalg.det(lattice))])
     return StructureUncertainty(
-        dict(zip(CELL_NAMES, _sigmas(cell, covariance).tolist(), strict=True)),
-        _sigmas(coordinates.reshape(3 * len(sites), n_structural), covariance).reshape(-1, 3),
+        dict(zip(CELL_NAMES, _sigmas(cell, covariance, sizes).tolist(), strict=True)),
+        _sigmas(coordinates.reshape(3 * len(sites), n_structural), covariance, 1.0).reshape(-1, 3),
     )
 
 
-def _sigmas(derivatives: FloatArray, covariance: FloatArray) -> FloatArray:
-    """Return (n,) standard uncertainties of quantities with `derivatives` (n, n_parameters)."""
+def _sigmas(derivatives: FloatArray, covariance: FloatArray, sizes: FloatArray | float) -> FloatArray:
+    """Return (n,) standard uncertainties of quantities of typical `sizes` (n,) with `derivatives` (n, n_parameters)."""
     derivatives = np.where(np.abs(derivatives) > FIXED, derivatives, 0.0)
-    return np.sqrt(np.maximum(np.einsum("ni,ij,nj->n", derivatives, covariance, derivatives), 0.0))
+    sigmas = np.sqrt(np.maximum(np.einsum("ni,ij,nj->n", derivatives, covariance, derivatives), 0.0))
+    return np.where(sigmas > NOTHING * sizes, sigmas, 0.0)
 
 
 def _cell_derivatives(lattice: FloatArray, strains: FloatArray, setting: Setting) -> FloatArray:

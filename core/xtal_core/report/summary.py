@@ -5,6 +5,7 @@ from __future__ import annotations
 from xtal_core.agreement_factors import AgreementFactors
 from xtal_core.candidate import RankedCandidate
 from xtal_core.correlations import STRONG, strong_correlations
+from xtal_core.crystallite_size import crystallite_size
 from xtal_core.report.cif import CrystalFile
 from xtal_core.report.number_notation import with_uncertainty
 from xtal_core.report.record import cell_record
@@ -19,6 +20,11 @@ def summary_lines(ranked: RankedCandidate, file: CrystalFile) -> list[str]:
     """Return how well `ranked`, written as `file`, describes the pattern, and how well that determines it."""
     lines = [] if ranked.agreement is None else [agreement_line(ranked.agreement)]
     fit = ranked.candidate.fit
+    size = None if fit is None else crystallite_size(fit)
+    if size is not None:
+        lines.append(
+            f"size: {with_uncertainty(*size, decimals=1)} Å (integral breadth of what broadens alike at every Q)"
+        )
     if fit is None or fit.uncertainty is None or file.uncertainty is None:
         return lines
     cell, sigmas = cell_record(file), file.uncertainty.cell

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 import pytest
 
-from xtal_core.agreement import compare_with_pattern, point_weights, r2wp
+from xtal_core.agreement import compare_with_pattern, ranking_fit
 from xtal_core.candidate import Candidate
 from xtal_core.interfaces import Workbench
 from xtal_core.registry import installed_registry
@@ -70,8 +70,8 @@ class RefinerConformance(ABC):
             assert fit is not None
             assert np.shape(fit.calculated) == np.shape(fit.background) == np.shape(pattern.intensity)
             assert np.isfinite(fit.calculated).all()
-            expected = r2wp(pattern.intensity, fit.calculated, fit.background, point_weights(pattern))
-            assert fit.residual == pytest.approx(float(expected), rel=1e-6, abs=1e-12)
+            expected = float(ranking_fit(pattern, fit).residuals[0])
+            assert fit.residual == pytest.approx(expected, rel=1e-6, abs=1e-12)
             assert fit.scale >= 0
             assert fit.n_parameters > 0
 

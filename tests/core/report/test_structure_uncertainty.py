@@ -182,3 +182,14 @@ def test_without_symmetry_the_cell_is_written_as_it_is(monkeypatch):
     assert not file.symmetric
     assert file.uncertainty.coordinates.shape == (6, 3)
     assert file.uncertainty.cell["a"] == pytest.approx(1e-4)
+
+
+def test_rounding_gives_fixed_angles_no_uncertainty():
+    """Cells that come from elsewhere are symmetric to some digits only."""
+    make, view, names = CASES["rhombohedral corundum"]
+    structure = view(make())
+    noise = np.random.default_rng(3).normal(size=(3, 3)) * 1e-7
+    rough = Structure(structure.lattice.matrix @ (np.eye(3) + noise), structure.species, structure.frac_coords)
+    known = Uncertainty(names, directions_of(make, view, names), np.eye(len(names)) * 1e-8, 1.0)
+    file = crystal_file(ranked_of(rough, known))
+    assert [name for name, sigma in file.uncertainty.cell.items() if sigma > 0] == ["a", "b", "c", "volume"]

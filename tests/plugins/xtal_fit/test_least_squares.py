@@ -5,12 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from pymatgen.core import Lattice, Structure
+from scipy.optimize import lsq_linear
 
 from xtal_core.cells import CellBatch
 from xtal_core.measurement import Measurement, Profile
 from xtal_core.pattern import Pattern, Radiation
 from xtal_core.target import make_target
-from xtal_fit.least_squares import LARGEST_DISPLACEMENT, LARGEST_STRAIN, fit
+from xtal_fit.least_squares import LARGEST_DISPLACEMENT, LARGEST_STRAIN, _solve_held, fit
 from xtal_fit.trial import ProfileParameter
 
 SIZED = Profile(crystallite_size=100.0)
@@ -150,3 +151,60 @@ def test_a_structure_without_free_parameters_is_only_compared(simulator, target_
     (found,) = fit(simulator, target_of(rutile), [fixed], [], 5, OBSERVATIONS)
     assert found.residual < 1e-6
     np.testing.assert_array_equal(found.lattice, start.lattice)
+
+
+def test_a_parameter_held_at_its_bound_does_not_keep_the_others_waiting(simulator, target_of, trial_of, wurtzite):
+    """Size and strain both widen peaks: pushed below zero, the one takes back what the other gains."""
+    true = Profile(strain_hwhm=0.004, gaussian_sigma=0.01)
+    target = target_of(wurtzite, true)
+    lorentzian = ProfileParameter("lorentzian_hwhm", 0.0, 0.1)
+    others = [ProfileParameter("strain_hwhm", 0.0, 0.03), ProfileParameter("gaussian_sigma", 0.001, 0.1)]
+    start = trial_of(wurtzite, Profile(lorentzian_hwhm=0.01, gaussian_sigma=0.02))
+    free, held = (
+        fit(simulator, target, [start], [lorentzian, *others], 25, 1e9, converged=1e-8, hold_bounds=hold)[0]
+        for hold in (False, True)
+    )
+    assert held.residual <= free.residual
+    assert held.profile.lorentzian_hwhm == pytest.approx(0, abs=1e-4)
+    assert held.profile.strain_hwhm == pytest.approx(0.004, abs=1e-4)
+
+
+def test_a_step_with_held_parameters_is_that_of_bounded_least_squares():
+    random = np.random.default_rng(4)
+    jacobian, misfit = random.normal(size=(30, 6)), random.normal(size=30)
+    low, high = np.array([[True, False, True, False, False, False], [False, True, False, False, False, True]])
+    step = _solve_held(jacobian.T @ jacobian, jacobian.T @ misfit, low, high)
+    bounds = (np.where(low, -1e-12, -np.inf), np.where(high, 1e-12, np.inf))
+    np.testing.assert_allclose(step, lsq_linear(jacobian, misfit, bounds, tol=1e-14).x, atol=1e-6)
+
+
+def test_a_fit_says_whether_it_converged(simulator, target_of, trial_of, wurtzite):
+    target, start = target_of(wurtzite), trial_of(perturbed(wurtzite), SIZED)
+    after = {steps: fit(simulator, target, [start], [], steps, OBSERVATIONS)[0] for steps in (0, 2, 60)}
+    assert [trial.converged for trial in after.values()] == [False, False, True]
+
+
+def test_a_cell_stays_within_its_window_and_goes_as_far_as_that_allows(simulator, target_of, trial_of, rutile):
+    squeezed = rutile.copy()
+    squeezed.apply_strain([-0.02, -0.02, -0.004])
+    start = trial_of(squeezed, SIZED)
+    lengths = np.linalg.norm(start.lattice, axis=1)
+    limited = replace(start, window=np.outer([0.99, 1.01], lengths))
+    (found,) = fit(simulator, target_of(rutile, smoothing=0.1), [limited], [], 30, 1e9)
+    assert np.linalg.norm(found.lattice, axis=1)[:2] == pytest.approx(1.01 * lengths[:2], rel=1e-9)
+    assert abs(np.linalg.norm(found.lattice, axis=1)[2] / lengths[2] - 1) < 0.01
+    assert found.lattice @ found.lattice.T == pytest.approx(np.diag(np.diag(found.lattice @ found.lattice.T)), abs=1e-9)
+    (free,) = fit(simulator, target_of(rutile, smoothing=0.1), [start], [], 30, 1e9)
+    assert np.linalg.norm(free.lattice, axis=1) == pytest.approx(rutile.lattice.abc, rel=1e-3)
+
+
+@pytest.mark.parametrize("name", ["triclinic", "baddeleyite", "wurtzite"])
+def test_no_step_leaves_the_window_in_any_crystal_system(request, trial_of, name):
+    start = trial_of(request.getfixturevalue(name), SIZED)
+    lengths = np.linalg.norm(start.lattice, axis=1)
+    trial = replace(start, window=np.outer([0.98, 1.02], lengths))
+    random = np.random.default_rng(9)
+    for _ in range(30):
+        trial = trial.stepped(0.03 * random.normal(size=trial.directions.n_directions), SIZED)
+        reached = np.linalg.norm(trial.lattice, axis=1) / lengths
+        assert ((reached > 0.98 - 1e-9) & (reached < 1.02 + 1e-9)).all()

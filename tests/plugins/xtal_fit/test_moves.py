@@ -8,7 +8,7 @@ import spglib
 from pymatgen.core import Lattice, Structure
 
 from xtal_core.measurement import Profile
-from xtal_fit.moves import KICKS, PERTURBATIONS, exchanged, kicked, released, symmetrised
+from xtal_fit.moves import KICKS, PERTURBATIONS, exchanged, kicked, released, restarted, symmetrised
 
 
 def space_group(trial, tolerance=1e-3):
@@ -75,3 +75,26 @@ def test_structures_are_symmetrised_to_every_group_they_come_close_to(trial_of, 
 
 def test_a_structure_without_symmetry_gains_none(trial_of, triclinic):
     assert symmetrised([trial_of(triclinic, Profile())]) == []
+
+
+def test_restarts_change_cell_atoms_and_widths_and_keep_the_space_group(trial_of, baddeleyite):
+    trial = trial_of(baddeleyite, Profile(crystallite_size=100.0, gaussian_sigma=0.01, lorentzian_hwhm=0.002))
+    drawn = restarted([trial, trial], 3, np.random.default_rng(6), known_size=False)
+    assert len(drawn) == 6
+    assert len({other.profile for other in drawn}) == 6
+    for other in drawn:
+        assert space_group(other) == 14
+        assert not np.allclose(other.lattice, trial.lattice, rtol=1e-4)
+        assert distances(other, trial).max() > 0.01
+        assert other.profile.crystallite_size != 100
+    (known,) = restarted([trial], 1, np.random.default_rng(6), known_size=True)
+    assert known.profile.crystallite_size == 100
+
+
+def test_what_was_done_to_a_trial_is_told_once(trial_of, baddeleyite):
+    trial = trial_of(baddeleyite, Profile())
+    random = np.random.default_rng(7)
+    assert exchanged([trial])[0].moves == ("O and Zr were exchanged",)
+    twice = kicked(kicked([trial], random)[:1], random)[0]
+    assert twice.moves == ("atoms were displaced at random before refinement",)
+    assert trial.moves == ()

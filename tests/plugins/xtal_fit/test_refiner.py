@@ -10,7 +10,7 @@ from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
 from toys import ToySimulator
 from xtal_core.agreement import resample
-from xtal_core.candidate import Candidate
+from xtal_core.candidate import GIVEN, Candidate
 from xtal_core.cells import CellBatch
 from xtal_core.errors import OptionError
 from xtal_core.interfaces import Workbench
@@ -19,7 +19,8 @@ from xtal_core.pattern import Pattern, Radiation
 from xtal_core.problem import Formula, Problem
 from xtal_core.testing import RefinerConformance
 from xtal_fit.plugin import FitOptions
-from xtal_fit.refiner import FitRefiner
+from xtal_fit.refiner import FEW_CANDIDATES, FitRefiner
+from xtal_fit.stages import Stages
 
 CALCULATED, MEASURED = Radiation.from_line("CuKa1"), Radiation.from_line("CuKa")
 QUICK = FitOptions(keep=6, steps=20, moved=3, released=1, rounds=1)
@@ -128,6 +129,66 @@ def test_elements_on_the_wrong_sites_are_exchanged(simulator, problem_of):
     assert StructureMatcher(ltol=0.01, stol=0.02, scale=False).fit(best.structure, right)
     without = refine(problem, [Candidate(wrong, "test")], simulator, FitOptions(rounds=0))[0]
     assert best.fit.residual < 1e-3 * without.fit.residual
+
+
+def test_elements_of_a_structure_that_the_user_gave_stay_where_they_are(simulator, problem_of):
+    sites = [[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]]
+    right, wrong = (
+        Structure(Lattice.cubic(3.905), [*cations, "O", "O", "O"], sites) for cations in (("Ba", "Ti"), ("Ti", "Ba"))
+    )
+    problem = problem_of(right, Profile(gaussian_sigma=0.03), space_group=221)
+    for candidate in refine(problem, [Candidate(wrong, GIVEN, "mine.cif")], simulator):
+        assert [site.specie.symbol for site in candidate.structure] == [site.specie.symbol for site in wrong]
+        assert candidate.fit.remarks == ()
+    found = refine(problem, [Candidate(wrong, "test", "found")], simulator)[0]
+    assert found.fit.remarks == ("Ba and Ti were exchanged",)
+
+
+def test_a_few_candidates_without_noise_are_also_refined_from_where_they_are(simulator, problem_of, monkeypatch):
+    """Where the smoothed stages lead all trials astray, the start is still there."""
+    salt = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5] * 3])
+    close = salt.copy()
+    close.apply_strain(0.002)
+
+    def led_astray(stages, trials):
+        return [replace(trial, lattice=trial.lattice * 1.4, residual=0.9) for trial in trials]
+
+    monkeypatch.setattr(Stages, "coarse", led_astray)
+    problem = problem_of(salt, Profile(crystallite_size=100.0), known_size=100.0)
+    options = FitOptions(rounds=0)
+    best = refine(problem, [Candidate(close, "test")], simulator, options)[0]
+    assert best.structure.lattice.a == pytest.approx(5.64, rel=1e-4)
+    many = [Candidate(close, "test", str(n)) for n in range(FEW_CANDIDATES + 1)]
+    assert refine(problem, many, simulator, options)[0].structure.lattice.a != pytest.approx(5.64, rel=1e-2)
+
+
+def test_restarts_reach_what_the_first_fit_does_not(simulator, problem_of):
+    """A coordinate on the wrong side of a barrier, with every other way out of it switched off."""
+    sites = [[0, 0, 0], [0.3053, 0.3053, 0]]
+    rutile, wrong = (
+        Structure.from_spacegroup("P4_2/mnm", Lattice.tetragonal(4.594, 2.959), ["Ti", "O"], [sites[0], [x, x, 0]])
+        for x in (0.3053, 0.14)
+    )
+    problem = problem_of(rutile, Profile(crystallite_size=100.0), known_size=100.0, space_group=136)
+    candidates = [Candidate(wrong, "test")]
+    residuals = {
+        n: refine(problem, candidates, simulator, FitOptions(rounds=0, restarts=n))[0].fit.residual for n in (0, 20)
+    }
+    assert residuals[20] < 1e-3 < 0.01 < residuals[0]
+
+
+def test_a_foreign_reflection_hardly_moves_a_robust_refinement(simulator, problem_of, rutile):
+    """On the flank of the reflection that tells c, and texture, which are both judged with it counting less."""
+    profile = Profile(gaussian_sigma=0.006, lorentzian_hwhm=0.004, b_iso=0.5, march_axis=(0, 0, 1))
+    clean = problem_of(rutile, replace(profile, march_coefficient=0.8), counts=3000, space_group=136)
+    foreign = 4000 * np.exp(-((clean.pattern.two_theta - 62.3) ** 2) / (2 * 0.15**2))
+    mixed = replace(clean.pattern, intensity=np.rint(clean.pattern.intensity + foreign))
+    problems = (replace(clean, pattern=mixed), replace(clean, pattern=mixed, robust=True))
+    plain, robust = (refine(problem, [Candidate(rutile, GIVEN)], simulator)[0] for problem in problems)
+    errors = [np.abs(np.array(c.structure.lattice.abc) / rutile.lattice.abc - 1).max() for c in (plain, robust)]
+    assert errors[1] < 1e-4 < 5e-4 < errors[0]
+    assert robust.fit.profile.march_coefficient == pytest.approx(0.8, abs=0.01)
+    assert robust.fit.profile.b_iso == pytest.approx(0.5, abs=0.08)
 
 
 def test_a_stated_space_group_is_not_given_up(simulator, problem_of, candidates, rutile):

@@ -7,9 +7,12 @@ import pytest
 
 from xtal_core.agreement import resample
 from xtal_core.cells import CellBatch
+from xtal_core.correlations import parameter_uncertainties
 from xtal_core.measurement import Measurement, Profile
 from xtal_core.pattern import Pattern, Radiation
 from xtal_core.pattern_features import peak_width
+from xtal_fit.plugin import FitOptions
+from xtal_fit.uncertainty import uncertainties
 from xtal_fit.whole_pattern import texture_axes, whole_pattern
 
 RADIATION = Radiation.from_line("CuKa")
@@ -39,7 +42,7 @@ def pattern_of(simulator):
     return make
 
 
-def refinement_of(simulator, pattern, profile):
+def refinement_of(simulator, pattern, profile, **options):
     width = peak_width(pattern)
     return whole_pattern(
         simulator,
@@ -48,10 +51,14 @@ def refinement_of(simulator, pattern, profile):
         width,
         40.0,
         known_size=False,
-        displaced=False,
+        options=FitOptions(**options),
         reflections_to=float(pattern.q[-1]),
         jobs=1,
     )
+
+
+def refined(refinement, trials):
+    return refinement.converged(refinement.refine(trials))
 
 
 def test_texture_strain_and_instrument_are_found_from_a_search_that_knew_none(simulator, trial_of, rutile, pattern_of):
@@ -59,7 +66,7 @@ def test_texture_strain_and_instrument_are_found_from_a_search_that_knew_none(si
     start = Profile(gaussian_sigma=0.004, lorentzian_hwhm=0.002, b_iso=0.7)
     strained = rutile.copy()
     strained.apply_strain([0.001, 0.001, -0.001])
-    (trial,) = refinement_of(simulator, pattern, start).refine([trial_of(strained, start)])
+    (trial,) = refined(refinement_of(simulator, pattern, start), [trial_of(strained, start)])
     assert trial.profile.march_axis == (0, 0, 1)
     assert trial.profile.march_coefficient == pytest.approx(0.75, abs=0.02)
     assert trial.profile.instrument_sigma == pytest.approx(0.04, abs=0.005)
@@ -68,17 +75,90 @@ def test_texture_strain_and_instrument_are_found_from_a_search_that_knew_none(si
     assert np.linalg.norm(trial.lattice, axis=1) == pytest.approx(rutile.lattice.abc, rel=2e-4)
 
 
+def test_wherever_widths_start_the_refinement_ends_in_the_same_place(simulator, trial_of, wurtzite, pattern_of):
+    pattern = pattern_of(wurtzite, replace(SAMPLE, lorentzian_hwhm=0.0, march_axis=None))
+    found = []
+    for gaussian, lorentzian in ((0.002, 0.0), (0.006, 0.0), (0.001, 0.004), (0.005, 0.005)):
+        start = Profile(gaussian_sigma=gaussian, lorentzian_hwhm=lorentzian, b_iso=0.7)
+        (trial,) = refined(refinement_of(simulator, pattern, start), [trial_of(wurtzite, start)])
+        assert trial.converged
+        found.append([trial.residual, trial.profile.instrument_sigma, trial.profile.strain_hwhm])
+    assert found[1:] == [pytest.approx(found[0], rel=2e-3)] * 3
+
+
+def test_refining_what_was_refined_changes_nothing(simulator, trial_of, wurtzite, pattern_of):
+    pattern = pattern_of(wurtzite, SAMPLE)
+    start = Profile(gaussian_sigma=0.004, lorentzian_hwhm=0.002)
+    refinement = refinement_of(simulator, pattern, start)
+    (first,) = refined(refinement, [trial_of(wurtzite, start)])
+    (second,) = refinement.converged([first])
+    assert second.residual == pytest.approx(first.residual, rel=1e-5)
+    assert np.linalg.norm(second.lattice, axis=1) == pytest.approx(np.linalg.norm(first.lattice, axis=1), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("changed", "name", "tolerance"),
+    [({"strain_sigma": 0.004}, "strain_sigma", 0.0008), ({"instrument_hwhm": 0.06}, "instrument_hwhm", 0.012)],
+)
+def test_widths_that_few_samples_have_are_refined_where_they_are_there(
+    simulator, trial_of, rutile, pattern_of, changed, name, tolerance
+):
+    plain = Profile(lorentzian_hwhm=0.0005, instrument_sigma=0.04, b_iso=0.6)
+    start = Profile(gaussian_sigma=0.004, lorentzian_hwhm=0.002)
+    found = {}
+    for profile in (plain, replace(plain, **changed)):
+        refinement = refinement_of(simulator, pattern_of(rutile, profile), start)
+        (trial,) = refined(refinement, [trial_of(rutile, start)])
+        found[profile] = trial
+        n_widths = sum(getattr(trial.profile, width) > 0 for width in ("strain_sigma", "instrument_hwhm"))
+        textured = trial.profile.march_axis is not None
+        assert refinement.n_parameters(trial) == trial.directions.n_directions + 5 + textured + n_widths
+    without, having = found.values()
+    assert without.profile.strain_sigma == without.profile.instrument_hwhm == 0
+    assert getattr(having.profile, name) == pytest.approx(changed[name], abs=tolerance)
+
+
+def test_zero_shift_and_displacement_are_told_apart_by_a_wide_pattern(simulator, trial_of, rutile, pattern_of):
+    shifted = Profile(strain_hwhm=0.0003, instrument_sigma=0.03, b_iso=0.6, zero_shift=0.15, sample_displacement=-0.2)
+    start = Profile(gaussian_sigma=0.002, lorentzian_hwhm=0.0005)
+    pattern = pattern_of(rutile, shifted)
+    refinement = refinement_of(simulator, pattern, start, shift="both")
+    (trial,) = refined(refinement, [trial_of(rutile, start)])
+    (determined,) = uncertainties(simulator, refinement.points, [trial], refinement.all_parameters(), 1 + 12)
+    sigma = parameter_uncertainties(determined)
+    for name in ("zero_shift", "sample_displacement"):
+        assert abs(getattr(trial.profile, name) - getattr(shifted, name)) < 3 * sigma[name] < 0.1
+    # What one of them alone takes for a lattice that is another.
+    one = refined(refinement_of(simulator, pattern, start), [trial_of(rutile, start)])[0]
+    errors = [np.abs(np.linalg.norm(t.lattice, axis=1) / rutile.lattice.abc - 1).max() for t in (trial, one)]
+    assert errors[0] < 0.5 * errors[1]
+
+
+def test_what_the_instrument_is_known_to_contribute_stays_and_the_sample_has_the_rest(
+    simulator, trial_of, rutile, pattern_of
+):
+    profile = Profile(lorentzian_hwhm=0.003, instrument_sigma=0.05, instrument_hwhm=0.02, b_iso=0.6)
+    start = Profile(gaussian_sigma=0.004, lorentzian_hwhm=0.002)
+    refinement = refinement_of(
+        simulator, pattern_of(rutile, profile), start, instrument_sigma=0.05, instrument_hwhm=0.02
+    )
+    (trial,) = refined(refinement, [trial_of(rutile, start)])
+    assert (trial.profile.instrument_sigma, trial.profile.instrument_hwhm) == (0.05, 0.02)
+    assert trial.profile.lorentzian_hwhm == pytest.approx(0.003, abs=0.0003)
+    assert trial.profile.gaussian_sigma < 0.001
+
+
 def test_no_texture_is_reported_of_a_sample_without(simulator, trial_of, wurtzite, pattern_of):
     pattern = pattern_of(wurtzite, replace(SAMPLE, march_axis=None, march_coefficient=1.0))
     start = Profile(gaussian_sigma=0.004, lorentzian_hwhm=0.002)
-    (trial,) = refinement_of(simulator, pattern, start).refine([trial_of(wurtzite, start)])
+    (trial,) = refined(refinement_of(simulator, pattern, start), [trial_of(wurtzite, start)])
     assert trial.profile.march_axis is None or trial.profile.march_coefficient == pytest.approx(1, abs=0.02)
 
 
 def test_the_size_of_small_crystallites_is_found(simulator, trial_of, wurtzite, pattern_of):
     pattern = pattern_of(wurtzite, BROAD)
     start = Profile(crystallite_size=45.0, gaussian_sigma=0.02)
-    (trial,) = refinement_of(simulator, pattern, start).refine([trial_of(wurtzite, start)])
+    (trial,) = refined(refinement_of(simulator, pattern, start), [trial_of(wurtzite, start)])
     assert trial.profile.crystallite_size == pytest.approx(60, abs=3)
     assert trial.profile.gaussian_sigma == pytest.approx(0.03, abs=0.004)
 

@@ -7,6 +7,7 @@ from xtal_prototype.library import StructureLibrary
 from xtal_prototype.plugin import PrototypeOptions
 from xtal_prototype.reading import read_entry
 from xtal_prototype.sources import RawStructure
+from xtal_prototype.table import embedded_table
 from xtal_prototype.templates import TemplateSources, used_library
 
 
@@ -54,6 +55,31 @@ def test_the_formula_itself_can_be_left_out_as_if_the_compound_were_new(library)
     new = PrototypeOptions(library=str(library), same_formula=False)
     assert kinds(new) == {"prototype", "AFLOW"}
     assert kinds(new, amounts=SILVER_BROMIDE) == {"library", "prototype", "AFLOW"}
+
+
+PEROVSKITE, OTHER_PEROVSKITE = {20: 1, 22: 1, 8: 3}, {38: 1, 22: 1, 8: 3}
+
+
+def test_no_source_holds_a_structure_of_a_formula_that_is_left_out():
+    def aflow(options, amounts):
+        with TemplateSources(options) as sources:
+            return [t for t in sources.of_composition(amounts, None) if t.source.startswith("AFLOW")]
+
+    new = PrototypeOptions(use_library=False, same_formula=False)
+    known, unknown = (aflow(options, PEROVSKITE) for options in (PrototypeOptions(use_library=False), new))
+    left_out = {t.source for t in known} - {t.source for t in unknown}
+    assert left_out == {"AFLOW AB3C_oP20_62_c_cd_a", "AFLOW AB3C_cP5_221_a_c_b"}
+    assert [t.amounts for t in known if t.source in left_out] == [PEROVSKITE] * 2
+    assert len(aflow(new, OTHER_PEROVSKITE)) == len(known)
+
+
+def test_types_known_from_several_formulas_are_never_left_out():
+    assert all(entry.n_formulas > 1 for entry in embedded_table().entries)
+    counts = []
+    for same_formula in (True, False):
+        with TemplateSources(PrototypeOptions(use_library=False, aflow=False, same_formula=same_formula)) as sources:
+            counts.append(len(sources.of_composition(PEROVSKITE, None)))
+    assert counts[0] == counts[1] > 1
 
 
 def test_a_library_that_was_named_must_exist(tmp_path):
