@@ -24,6 +24,10 @@ PERTURBATIONS = (0.05, 0.25)
 #: Å; tolerances at which the space group of a freely refined structure is looked for.
 TOLERANCES = (0.03, 0.1, 0.2, 0.35)
 
+#: What an exchange costs of the prior, for trials whose atoms are expected at an anchor. Generators decorate structure
+#: types as chemistry suggests; where no model describes a pattern perfectly, neighbouring elements pass for each other.
+EXCHANGE_COST = 1.0
+
 #: No more than this many exchanges are tried for one structure.
 MOST_EXCHANGES = 12
 
@@ -58,7 +62,8 @@ def exchanged(trials: Sequence[Trial]) -> list[Trial]:
             numbers = trial.numbers.copy()
             numbers[orbits == first] = trial.numbers[second]
             numbers[orbits == second] = trial.numbers[first]
-            moved.append(replace(trial, numbers=numbers, residual=np.inf))
+            cost = 0.0 if trial.anchor is None else EXCHANGE_COST
+            moved.append(replace(trial, numbers=numbers, residual=np.inf, unlikelihood=trial.unlikelihood + cost))
     return moved
 
 
