@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from xtal_core.candidate import Candidate, RankedCandidate
+from xtal_core.chemistry_checks import contact_penalty
 from xtal_core.errors import StructureError, fault_of
 from xtal_core.interfaces import SimilarityMetric
 from xtal_core.parsimony import Parsimony
@@ -34,9 +35,9 @@ def rank(
 ) -> Ranking:
     """Return at most `limit` distinct candidates, best first, those that `metric` calls the same structure merged.
 
-    Candidates, which must have their fits, are sorted by the merit that `parsimony` gives them. Going down the list, a
-    candidate is either the same as a better one, and counted as its duplicate, or kept; it ends when `limit` are kept.
-    A structure that the metric refuses is kept and noted.
+    Candidates, which must have their fits, are sorted by the merit that `parsimony` gives them and the penalty on
+    impossible contacts. Going down the list, a candidate is either the same as a better one, and counted as its
+    duplicate, or kept; it ends when `limit` are kept. A structure that the metric refuses is kept and noted.
     """
     merits = [_merit(candidate, parsimony) for candidate in candidates]
     kept: list[int] = []
@@ -71,7 +72,8 @@ def rank(
 
 def _merit(candidate: Candidate, parsimony: Parsimony) -> float:
     assert candidate.fit is not None
-    return parsimony.merit(candidate.fit.residual, candidate.fit.n_parameters, candidate.prior)
+    merit = parsimony.merit(candidate.fit.residual, candidate.fit.n_parameters, candidate.prior)
+    return merit + contact_penalty(candidate.structure)
 
 
 def space_group(structure: Structure) -> tuple[str, int]:

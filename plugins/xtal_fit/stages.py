@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from xtal_core.agreement import fit_scale_and_background, resample
-from xtal_core.candidate import Candidate
+from xtal_core.candidate import GIVEN, Candidate
 from xtal_core.cells import CellBatch
 from xtal_core.interfaces import DifferentiableSimulator, Workbench
 from xtal_core.measurement import Profile
@@ -214,10 +214,13 @@ class Stages:
     def _undisplaced(self, trials: Sequence[Trial]) -> list[Trial]:
         """Return the trials with their atoms where the candidates have them, each once.
 
-        Coordinates are parameters that a poorly described pattern does not pay for.
+        Coordinates are parameters that a poorly described pattern does not pay for. Those of a structure that the user
+        gave are to be refined.
         """
         found: dict[tuple[int, bytes, int], Trial] = {}
         for trial in trials:
+            if self.candidates[trial.source].generator == GIVEN:
+                continue
             kind = trial.source, trial.numbers.tobytes(), trial.directions.n_strains
             if kind not in found:
                 found[kind] = trial.undisplaced(self.candidates[trial.source].structure.frac_coords)

@@ -38,6 +38,16 @@ def test_a_better_fit_must_be_worth_its_parameters():
     assert [r.candidate for r in ranked] == [many, few]
 
 
+def test_atoms_that_lie_on_each_other_are_not_made_up_for_by_a_good_fit():
+    rutile = Lattice.tetragonal(4.50, 3.15)
+    sound, absurd = (
+        Structure.from_spacegroup("P4_2/mnm", rutile, ["Ir", "O"], [[0, 0, 0], [x, x, 0]]) for x in (0.31, 0.14)
+    )
+    ranked, _ = rank([candidate(absurd, 0.01), candidate(sound, 0.1)], ToyMetric(), 10, PARSIMONY)
+    assert [r.candidate.structure for r in ranked] == [sound, absurd]
+    assert ranked[0].merit == PARSIMONY.merit(0.1, 1, 0.0)
+
+
 def test_equal_residuals_keep_the_order_of_the_generator():
     candidates = [candidate(rocksalt(edge), 0.2) for edge in (5.0, 6.0, 7.0)]
     ranked, _ = rank(candidates, ToyMetric(), 10, PARSIMONY)
