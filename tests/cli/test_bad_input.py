@@ -111,7 +111,7 @@ CASES = {
     ),
     "thousands separators in quotation marks": solve(
         'line 2: \'"15.000","6,021.5"\' is not a line of numbers',
-        pattern='"2theta","I"\n"15.000","6,021.5"\n"15.020","450.0"\n"15.040","451.0"\n"15.060","1,452.0"\n',
+        pattern='"2theta","I"\n"15.000","6,021.5"\n"15.020","450.0"\n"15.040","451.0"\n"15.060","452.0"\n',
         name="a.csv",
     ),
     "a thousands separator further down": solve(
