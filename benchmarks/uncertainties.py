@@ -27,7 +27,7 @@ from refinement_run import add_run_options, describe_making, making_text, open_r
 from result_pages import markdown_table
 from same_crystal import deviation
 from solution_run import run_benchmark
-from xtal_core.candidate import Candidate
+from xtal_core.candidate import GIVEN, Candidate
 from xtal_core.interfaces import Workbench
 from xtal_core.measurement import Profile
 from xtal_core.provenance import sha256
@@ -145,7 +145,7 @@ def refine_draw(draw: Draw) -> Row:
     start, n_free = perturbed(truth, *START, random)
     begun = time.process_time()
     refiner, workbench = FitRefiner(FitOptions()), Workbench(simulator(), draw.seed)
-    refined = refiner.refine(problem, [Candidate(start, "moved")], workbench)[0]
+    refined = refiner.refine(problem, [Candidate(start, GIVEN)], workbench)[0]
     cpu_seconds = time.process_time() - begun
     fit = refined.fit
     assert fit is not None

@@ -1,7 +1,7 @@
 """Whether a structure makes chemical sense: its shortest contact, and the valences that its bonds add up to.
 
-Neither enters the ranking. Both are cheap, need no fit, and are wrong for structures that fit a pattern by accident
-more often than for others: one input each of the verdict (`xtal_core.verdict`).
+Both are cheap, need no fit, and are wrong for structures that fit a pattern by accident more often than for others: one
+input each of the verdict (`xtal_core.verdict`). The ranking heeds contacts that no crystal has (`contact_penalty`).
 """
 
 from __future__ import annotations
@@ -24,6 +24,12 @@ LONGEST_BOND = 4.0
 
 #: Contacts are looked for up to this multiple of the largest sum of two radii.
 LONGEST_CONTACT = 1.5
+
+#: No bond is shorter than this, in the sum of two radii: N₂ and CO have 0.77 and 0.80.
+IMPOSSIBLE_CONTACT = 0.65
+
+#: What ln R² must gain for a contact that is shorter by 1.
+CONTACT_WEIGHT = 20.0
 
 #: Larger formula units have too many ways of sharing out their electrons for one to be guessed in a moment.
 MOST_ATOMS_OF_FORMULA = 20
@@ -60,6 +66,11 @@ def shortest_contact(structure: Structure) -> float:
     first, second, _, distances = structure.get_neighbor_list(LONGEST_CONTACT * 2 * float(radii.max()))
     ratios = distances / (radii[first] + radii[second])
     return min(LONGEST_CONTACT, float(ratios.min(initial=LONGEST_CONTACT)))
+
+
+def contact_penalty(structure: Structure) -> float:
+    """Return what atoms of `structure` that lie on each other cost in the ranking; 0 for whatever may be a crystal."""
+    return CONTACT_WEIGHT * max(IMPOSSIBLE_CONTACT - shortest_contact(structure), 0.0)
 
 
 def global_instability(structure: Structure) -> float | None:

@@ -20,7 +20,7 @@ from xtal_core.agreement_factors import agreement_factors, r_bragg
 from xtal_core.candidate import Candidate, RankedCandidate, Solution
 from xtal_core.errors import OptionError, PluginError, XtalError, fault_of
 from xtal_core.interfaces import Workbench
-from xtal_core.parsimony import independent_observations, prior_weight
+from xtal_core.parsimony import parsimony_of
 from xtal_core.plan import Tools
 from xtal_core.preparation import blank_notes
 from xtal_core.problem import Problem
@@ -65,8 +65,7 @@ def solve(
         # Candidates that nobody refined get a fit too, so that all can be ranked by the same residual.
         with fault_of(plan.simulator):
             candidates = compare_with_pattern(problem, candidates, tools.simulator)
-        weights = independent_observations(problem.pattern), prior_weight(problem.pattern)
-        ranked, remarks = rank(candidates, tools.metric, plan.n_candidates, *weights)
+        ranked, remarks = rank(candidates, tools.metric, plan.n_candidates, parsimony_of(problem.pattern))
     with _timed("assess", stages), fault_of(plan.simulator):
         ranked = tuple(_assessed(problem, candidate, tools) for candidate in ranked)
     with _timed("judge", stages):

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from xtal_core.candidate import Candidate, RankedCandidate
+from xtal_core.chemistry_checks import contact_penalty
 from xtal_core.errors import StructureError, fault_of
 from xtal_core.interfaces import SimilarityMetric
-from xtal_core.parsimony import penalised_residual
+from xtal_core.parsimony import Parsimony
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -26,30 +27,19 @@ class Ranking(NamedTuple):
     notes: tuple[str, ...]
 
 
-def merit(candidate: Candidate, observations: float, prior_weight: float = 1.0) -> float:
-    """Return what candidates are sorted by, lower is better: ln R²wp with a penalty on parameters, less the prior.
-
-    The candidate must have its fit; see `penalised_residual` for `observations` and `xtal_core.parsimony.prior_weight`.
-    """
-    assert candidate.fit is not None
-    penalised = penalised_residual(candidate.fit.residual, candidate.fit.n_parameters, observations)
-    return penalised - prior_weight * candidate.prior
-
-
 def rank(
     candidates: Sequence[Candidate],
     metric: SimilarityMetric,
     limit: int,
-    observations: float,
-    prior_weight: float = 1.0,
+    parsimony: Parsimony,
 ) -> Ranking:
     """Return at most `limit` distinct candidates, best first, those that `metric` calls the same structure merged.
 
-    Going down the list in order of merit, a candidate is either the same as a better one, and counted as its
-    duplicate, or kept; it ends when `limit` are kept. A structure that the
-    metric refuses is kept and noted. For `observations` and `prior_weight` see `merit`.
+    Candidates, which must have their fits, are sorted by the merit that `parsimony` gives them and the penalty on
+    impossible contacts. Going down the list, a candidate is either the same as a better one, and counted as its
+    duplicate, or kept; it ends when `limit` are kept. A structure that the metric refuses is kept and noted.
     """
-    merits = [merit(candidate, observations, prior_weight) for candidate in candidates]
+    merits = [_merit(candidate, parsimony) for candidate in candidates]
     kept: list[int] = []
     comparable: list[tuple[int, Any]] = []  # place in `kept` and features
     duplicates: list[int] = []
@@ -78,6 +68,12 @@ def rank(
         for place, index in enumerate(kept)
     )
     return Ranking(ranked, tuple(notes))
+
+
+def _merit(candidate: Candidate, parsimony: Parsimony) -> float:
+    assert candidate.fit is not None
+    merit = parsimony.merit(candidate.fit.residual, candidate.fit.n_parameters, candidate.prior)
+    return merit + contact_penalty(candidate.structure)
 
 
 def space_group(structure: Structure) -> tuple[str, int]:

@@ -34,6 +34,10 @@ RESTARTED = "refined from a cell, positions and peak widths drawn at random arou
 RELEASED = "refined without symmetry for a while"
 RAISED = "brought to a higher symmetry that it came close to"
 
+#: What an exchange costs of the prior, for trials whose atoms are expected at an anchor. Generators decorate structure
+#: types as chemistry suggests; where no model describes a pattern perfectly, neighbouring elements pass for each other.
+EXCHANGE_COST = 1.0
+
 #: No more than this many exchanges are tried for one structure.
 MOST_EXCHANGES = 12
 
@@ -69,7 +73,9 @@ def exchanged(trials: Sequence[Trial]) -> list[Trial]:
             numbers[orbits == first] = trial.numbers[second]
             numbers[orbits == second] = trial.numbers[first]
             names = " and ".join(sorted(gemmi.Element(int(trial.numbers[atom])).name for atom in (first, second)))
-            moved.append(replace(trial, numbers=numbers).marked(f"{names} were exchanged"))
+            cost = 0.0 if trial.anchor is None else EXCHANGE_COST
+            other = replace(trial, numbers=numbers, unlikelihood=trial.unlikelihood + cost)
+            moved.append(other.marked(f"{names} were exchanged"))
     return moved
 
 

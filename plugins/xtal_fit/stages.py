@@ -10,11 +10,11 @@ from functools import cached_property
 import numpy as np
 
 from xtal_core.agreement import fit_scale_and_background, resample
-from xtal_core.candidate import Candidate
+from xtal_core.candidate import GIVEN, Candidate
 from xtal_core.cells import CellBatch
 from xtal_core.interfaces import DifferentiableSimulator, Workbench
 from xtal_core.measurement import Profile
-from xtal_core.parsimony import independent_observations, penalised_residual, prior_weight
+from xtal_core.parsimony import Parsimony, parsimony_of
 from xtal_core.pattern import Pattern
 from xtal_core.pattern_features import is_measured, is_noisy, peak_width
 from xtal_core.problem import Problem
@@ -81,7 +81,7 @@ def first_stages(
         options,
         workbench.jobs,
         native_width=peak_width(pattern),
-        observations=independent_observations(pattern),
+        parsimony=parsimony_of(pattern),
         edge=float(pattern.q[-1]),
         profile=starting_profile(pattern, problem.crystallite_size),
     )
@@ -97,7 +97,7 @@ class Stages:
     options: FitOptions
     jobs: int
     native_width: float
-    observations: float
+    parsimony: Parsimony
     edge: float | None
     profile: Profile
     weighted: Pattern | None = None
@@ -123,7 +123,10 @@ class Stages:
         """
         beyond = replace(self, edge=None)
         residuals = [
-            min(trial.residual for trial in fit(self.simulator, stages.target(0.0), trials, [], 0, self.observations))
+            min(
+                trial.residual
+                for trial in fit(self.simulator, stages.target(0.0), trials, [], 0, self.parsimony.observations)
+            )
             for stages in (self, beyond)
         ]
         return self if residuals[0] <= residuals[1] else beyond
@@ -165,7 +168,13 @@ class Stages:
         """Return the trials fitted to the smoothed pattern, those with many parameters by strains only."""
         started = [replace(t, displaced=t.directions.n_directions <= FEW_DIRECTIONS) for t in trials]
         return fit(
-            self.simulator, self.target(COARSE_WIDTH), started, [], COARSE_STEPS, self.observations, jobs=self.jobs
+            self.simulator,
+            self.target(COARSE_WIDTH),
+            started,
+            [],
+            COARSE_STEPS,
+            self.parsimony.observations,
+            jobs=self.jobs,
         )
 
     def middle(self, trials: Sequence[Trial]) -> list[Trial]:
@@ -174,7 +183,7 @@ class Stages:
         target = self.target(COARSE_WIDTH / 2 if native < COARSE_WIDTH / 2 else 0.0)
         width = ProfileParameter("gaussian_sigma", 0.1 * native, self.widest_gaussian)
         started = [replace(trial, displaced=True) for trial in trials]
-        return fit(self.simulator, target, started, [width], MIDDLE_STEPS, self.observations, jobs=self.jobs)
+        return fit(self.simulator, target, started, [width], MIDDLE_STEPS, self.parsimony.observations, jobs=self.jobs)
 
     def sharp(self, trials: Sequence[Trial], steps: int) -> list[Trial]:
         """Return the trials fitted to the pattern at the resolution of the search, with the whole profile."""
@@ -184,7 +193,7 @@ class Stages:
             trials,
             self.parameters(),
             steps,
-            self.observations,
+            self.parsimony.observations,
             jobs=self.jobs,
         )
 
@@ -200,7 +209,7 @@ class Stages:
         return self.best([*trials, *higher], None)
 
     def as_measured(self, trials: Sequence[Trial]) -> Iterator[tuple[Stages, list[Trial]]]:
-        """Yield the best trials refined against the measured points, texture and all.
+        """Yield the best trials refined against the measured points, texture and all, displaced and not.
 
         For a problem that asks for it, points far above the best fit then count less, for the search as for the end of
         it, and less again after the next fit.
@@ -217,10 +226,28 @@ class Stages:
 
     def _whole(self, trials: Sequence[Trial]) -> list[Trial]:
         whole = self.whole_pattern
-        refined = self.best(whole.refine([*trials, *(trial.undisplaced() for trial in trials)]), None)
+        refined = self.best(whole.refine([*trials, *self._undisplaced(trials)]), None)
         chosen = self.distinct(refined, CONVERGING)
         rest = [trial for trial in refined if trial not in chosen]
         return self.best([*whole.converged(chosen), *rest], None)
+
+    def _undisplaced(self, trials: Sequence[Trial]) -> list[Trial]:
+        """Return the trials with their atoms where the candidates have them, each once.
+
+        Coordinates are parameters that a poorly described pattern does not pay for. Those of a structure that the user
+        gave are to be refined.
+        """
+        found: dict[tuple[int, bytes, int], Trial] = {}
+        for trial in trials:
+            if self.candidates[trial.source].generator == GIVEN:
+                continue
+            kind = trial.source, trial.numbers.tobytes(), trial.directions.n_strains
+            if kind not in found:
+                structure = self.candidates[trial.source].structure
+                exchanged = trial.numbers.tolist() != list(structure.atomic_numbers)
+                moves = trial.moves if exchanged else ()
+                found[kind] = replace(trial.undisplaced(structure.frac_coords), moves=moves)
+        return list(found.values())
 
     def restarted(self, trials: Sequence[Trial], random: np.random.Generator) -> list[Trial]:
         """Return the trials, and what the best of them became from starts drawn at random around them."""
@@ -250,7 +277,9 @@ class Stages:
 
     def _on_points(self, trials: Sequence[Trial]) -> list[Trial]:
         points, parameters = self.whole_pattern.points, self.parameters()
-        return fit(self.simulator, points, trials, parameters, self.options.steps, self.observations, jobs=self.jobs)
+        return fit(
+            self.simulator, points, trials, parameters, self.options.steps, self.parsimony.observations, jobs=self.jobs
+        )
 
     @cached_property
     def whole_pattern(self) -> WholePattern:
@@ -260,7 +289,7 @@ class Stages:
             self.fitted,
             self.profile,
             self.native_width,
-            self.observations,
+            self.parsimony,
             known_size=self.problem.crystallite_size is not None,
             options=self.options,
             reflections_to=self.edge,
@@ -269,7 +298,7 @@ class Stages:
 
     def _sharpest(self, trials: Sequence[Trial]) -> list[Trial]:
         target, parameters = self.target(0.0), self.parameters()
-        return fit(self.simulator, target, trials, parameters, FINAL_STEPS, self.observations, jobs=self.jobs)
+        return fit(self.simulator, target, trials, parameters, FINAL_STEPS, self.parsimony.observations, jobs=self.jobs)
 
     def parameters(self) -> list[ProfileParameter]:
         """Return the profile parameters that are refined at full resolution."""
@@ -291,12 +320,11 @@ class Stages:
         A measured pattern tempts with distorted structures, so that the prior has a say before the end; on a calculated
         one the right structure shows by its residual, and unlikely types must not be given up early.
         """
-        weight = prior_weight(self.pattern) if is_measured(self.pattern) else 0.0
+        prior_counts = is_measured(self.pattern)
 
         def merit(trial: Trial) -> float:
             n_parameters = parsimony * trial.directions.n_directions
-            penalised = penalised_residual(trial.residual, n_parameters, self.observations)
-            return penalised - weight * self._prior(trial)
+            return self.parsimony.merit(trial.residual, n_parameters, self._prior(trial) if prior_counts else 0.0)
 
         ordered = sorted(trials, key=merit)
         if n is None:
@@ -313,9 +341,9 @@ class Stages:
     def solved(self, trials: Sequence[Trial]) -> bool:
         """Return whether the best trial is so good, for its parameters, that no further search is needed."""
         best = trials[0]
-        merit = penalised_residual(best.residual, best.directions.n_directions, self.observations)
         enough = SOLVED_MEASURED if is_noisy(self.pattern) else SOLVED
-        return merit < penalised_residual(*enough, self.observations)
+        penalised = self.parsimony.penalised(best.residual, best.directions.n_directions)
+        return penalised < self.parsimony.penalised(*enough)
 
     def distinct(self, trials: Sequence[Trial], n: int) -> list[Trial]:
         """Return the first `n` trials that differ in residual or volume, of those that do not the likeliest."""
@@ -338,7 +366,7 @@ class Stages:
         return chosen
 
     def _prior(self, trial: Trial) -> float:
-        return self.candidates[trial.source].prior
+        return self.candidates[trial.source].prior - trial.unlikelihood
 
     def with_fits(self, trials: Sequence[Trial]) -> list[Candidate]:
         """Return candidates with refined structures and their fit on the measured points."""
@@ -357,7 +385,7 @@ class Stages:
             self.simulator, self.whole_pattern.points, trials, parameters, n_linear=fits.n_parameters
         )
         return [
-            _stating(self.candidates[trial.source], self.edge).with_fit(
+            self._stating(trial).with_fit(
                 Structure(trial.lattice, trial.numbers.tolist(), trial.fractional),
                 replace(
                     fits.fit(row, trial.profile, self.n_parameters(trial), determined[row]),
@@ -374,7 +402,8 @@ class Stages:
             return self.whole_pattern.n_parameters(trial)
         return trial.directions.n_directions + len(self.parameters())
 
-
-def _stating(candidate: Candidate, edge: float | None) -> Candidate:
-    """Return `candidate` with what was assumed about reflections beyond the last point."""
-    return replace(candidate, details=candidate.details | {"reflections_beyond_pattern": edge is None})
+    def _stating(self, trial: Trial) -> Candidate:
+        """Return the candidate that `trial` came from, with its prior and the assumption about its last reflections."""
+        candidate = self.candidates[trial.source]
+        details = candidate.details | {"reflections_beyond_pattern": self.edge is None}
+        return replace(candidate, prior=self._prior(trial), details=details)

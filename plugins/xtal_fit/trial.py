@@ -56,6 +56,8 @@ class Trial:
         What was done to it beyond least squares, in words.
     window : (2, 3) Å
         Shortest and longest vectors that the lattice may have; None for no limits.
+    unlikelihood
+        What moves cost of the candidate's prior.
     """
 
     source: int
@@ -70,6 +72,7 @@ class Trial:
     anchor: FloatArray | None = None
     moves: tuple[str, ...] = ()
     window: FloatArray | None = None
+    unlikelihood: float = 0.0
 
     @property
     def active(self) -> FloatArray:
@@ -113,15 +116,14 @@ class Trial:
         return replace(self, moves=moves, residual=np.inf, converged=False)
 
     def settled(self) -> Trial:
-        """Return the trial with its atoms expected where they are, if they were expected anywhere."""
+        """Return the trial with its atoms expected where a move has put them, if they were expected anywhere."""
         return self if self.anchor is None else replace(self, anchor=self.fractional)
 
-    def undisplaced(self) -> Trial:
-        """Return the trial with its atoms at their anchor, and nothing to vary but strains and the profile."""
-        assert self.anchor is not None
+    def undisplaced(self, fractional: FloatArray) -> Trial:
+        """Return the trial with its atoms at `fractional` (n_atoms, 3), nothing to vary but strains and the profile."""
         n_strains = self.directions.n_strains
         strains = FreeDirections(self.directions.columns[:, :n_strains], n_strains)
-        return replace(self, fractional=self.anchor, directions=strains, residual=np.inf)
+        return replace(self, fractional=fractional, directions=strains, residual=np.inf)
 
     def held(self) -> Trial:
         """Return the trial with nothing to vary but its profile."""

@@ -17,7 +17,7 @@ import numpy as np
 from xtal_core.counting_statistics import standard_uncertainties
 from xtal_core.interfaces import DifferentiableSimulator
 from xtal_core.measurement import Profile
-from xtal_core.parsimony import penalised_residual
+from xtal_core.parsimony import Parsimony
 from xtal_core.pattern import FloatArray, Pattern
 from xtal_fit.least_squares import fit
 from xtal_fit.measured_points import MeasuredPoints, measured_points
@@ -59,8 +59,8 @@ class WholePattern:
         The pattern as least squares sees it.
     width
         Å⁻¹; standard deviation of its peaks.
-    observations
-        How many independent values it holds, for weighing parameters against misfit.
+    parsimony
+        What weighs parameters against misfit.
     sized
         Whether a crystallite size is refined, or a Lorentzian instead.
     known_size
@@ -75,7 +75,7 @@ class WholePattern:
     pattern: Pattern
     points: MeasuredPoints
     width: float
-    observations: float
+    parsimony: Parsimony
     sized: bool
     known_size: bool
     options: FitOptions
@@ -213,7 +213,7 @@ class WholePattern:
         return best
 
     def _merit(self, trial: Trial) -> float:
-        return penalised_residual(trial.residual, self.n_parameters(trial), self.observations)
+        return self.parsimony.penalised(trial.residual, self.n_parameters(trial))
 
     def _fit(self, trials: Sequence[Trial], parameters: Sequence[ProfileParameter], steps: int) -> list[Trial]:
         return fit(
@@ -222,7 +222,7 @@ class WholePattern:
             trials,
             parameters,
             steps,
-            self.observations,
+            self.parsimony.observations,
             jobs=self.jobs,
             converged=CONVERGED,
             hold_bounds=True,
@@ -244,7 +244,7 @@ def whole_pattern(
     pattern: Pattern,
     profile: Profile,
     width: float,
-    observations: float,
+    parsimony: Parsimony,
     *,
     known_size: bool,
     options: FitOptions,
@@ -260,7 +260,7 @@ def whole_pattern(
         pattern,
         measured_points(pattern, standard_uncertainties(pattern)[0], width, reflections_to=reflections_to),
         width,
-        observations,
+        parsimony,
         profile.crystallite_size is not None,
         known_size,
         options,

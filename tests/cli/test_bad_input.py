@@ -109,6 +109,21 @@ CASES = {
     "intensity that is not finite": solve(
         "line 3: a value is not finite; remove the point", pattern=scan((3, "15.0 nan"))
     ),
+    "thousands separators in quotation marks": solve(
+        'line 2: \'"15.000","6,021.5"\' is not a line of numbers',
+        pattern='"2theta","I"\n"15.000","6,021.5"\n"15.020","450.0"\n"15.040","451.0"\n"15.060","452.0"\n',
+        name="a.csv",
+    ),
+    "a thousands separator further down": solve(
+        'line 14: \'"25.000","6,021.5"\' is not a line of numbers',
+        pattern="\n".join([f'"{15 + i / 10:.3f}","{450 + i}.0"' for i in range(13)] + ['"25.000","6,021.5"', ""]),
+        name="a.csv",
+    ),
+    "thousands separators between commas": solve(
+        "line 2: the header names 2 columns, the lines have 3; name them all",
+        pattern="2theta,I\n15.00,6,021\n15.02,7,450\n15.04,8,451\n15.06,7,452\n",
+        name="a.csv",
+    ),
     "missing field": solve("line 5: 1 column(s), the lines before have 2; give as many", pattern=scan((5, "20.0"))),
     "additional field": solve("line 5: 3 column(s)", pattern=scan((5, "20.0 5 6"))),
     "mixed decimal signs": solve("decimal point", pattern=scan((4, "17,5\t100")), name="a.txt"),

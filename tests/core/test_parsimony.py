@@ -7,10 +7,12 @@ import pytest
 
 from xtal_core.parsimony import (
     CALCULATION_FLOOR,
+    LABORATORY_FLOOR,
     MOST_MEASURED_OBSERVATIONS,
     MOST_OBSERVATIONS,
+    Parsimony,
     independent_observations,
-    penalised_residual,
+    parsimony_of,
     prior_weight,
 )
 from xtal_core.pattern import Pattern, Radiation
@@ -27,12 +29,19 @@ def test_differences_are_those_of_schwarz_criterion_for_each_observation():
     n = 32
     simple, complicated = (0.2, 6), (0.11, 17)
     expected = (schwarz(*simple[:1], n, simple[1]) - schwarz(*complicated[:1], n, complicated[1])) / n
-    assert penalised_residual(*simple, n) - penalised_residual(*complicated, n) == pytest.approx(expected, abs=1e-4)
+    penalised = Parsimony(n).penalised
+    assert penalised(*simple) - penalised(*complicated) == pytest.approx(expected, abs=1e-4)
 
 
 def test_fits_better_than_calculations_agree_are_equally_good():
-    assert penalised_residual(1e-12, 3, 20) == pytest.approx(penalised_residual(0.0, 3, 20), abs=1e-5)
-    assert penalised_residual(0.0, 0, 20) == pytest.approx(np.log(CALCULATION_FLOOR))
+    penalised = Parsimony(20).penalised
+    assert penalised(1e-12, 3) == pytest.approx(penalised(0.0, 3), abs=1e-5)
+    assert penalised(0.0, 0) == pytest.approx(np.log(CALCULATION_FLOOR))
+
+
+def test_a_unit_of_the_prior_weighs_as_much_as_a_factor_e_in_the_residual():
+    parsimony = Parsimony(20)
+    assert parsimony.merit(0.1 * np.e, 5, 1.0) == pytest.approx(parsimony.merit(0.1, 5, 0.0), abs=1e-4)
 
 
 def pattern_with_peaks(sigma: float, last: float = 6.0) -> Pattern:
@@ -60,3 +69,13 @@ def test_measured_patterns_are_not_believed_to_hold_as_much_as_calculated_ones()
 
 def test_a_prior_weighs_less_beside_a_sharp_pattern():
     assert prior_weight(pattern_with_peaks(0.01)) < prior_weight(pattern_with_peaks(0.1)) == 1
+
+
+def test_laboratory_radiation_does_not_tell_what_is_left_of_a_good_fit_from_nothing():
+    calculated = pattern_with_peaks(0.01)
+    laboratory = replace(calculated, radiation=Radiation.from_line("CuKa"))
+    assert parsimony_of(calculated).floor == CALCULATION_FLOOR
+    judged = parsimony_of(laboratory)
+    assert judged.floor == LABORATORY_FLOOR
+    assert judged.penalised(1e-3, 10) < judged.penalised(1e-4, 16)
+    assert judged.penalised(0.2, 10) > judged.penalised(0.02, 16)

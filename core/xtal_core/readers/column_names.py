@@ -85,6 +85,15 @@ def name_columns(header: Sequence[str], n_columns: int) -> list[NamedColumn]:
     return partly
 
 
+def too_few_names(header: Sequence[str], n_columns: int) -> int | None:
+    """Return how many columns the last header line names if it separates fewer than `n_columns` beyond doubt."""
+    if not header or not any(separator in header[-1] for separator in ";\t,"):
+        return None
+    names = _splits(header[-1])[0]
+    roles = {column.role for column in map(_classify, range(len(names)), names)}
+    return len(names) if len(names) < n_columns and {"axis", "intensity"} <= roles else None
+
+
 def axis_in_text(text: str) -> Axis | None:
     """Return the axis that a header speaks of, if it speaks of only one."""
     two_theta, q = bool(_TWO_THETA_IN_TEXT.search(text)), bool(_Q_IN_TEXT.search(text))

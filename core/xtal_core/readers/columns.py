@@ -7,7 +7,7 @@ from pathlib import Path
 
 from xtal_core.errors import PatternError
 from xtal_core.pattern import FloatArray
-from xtal_core.readers.column_names import NamedColumn, Role, axis_in_text, name_columns, unit_of_q
+from xtal_core.readers.column_names import NamedColumn, Role, axis_in_text, name_columns, too_few_names, unit_of_q
 from xtal_core.readers.number_table import COLUMNS_REMEDY, parse_number_table
 from xtal_core.readers.radiation import radiations_in_text
 from xtal_core.readers.recording import Axis, Recording
@@ -39,6 +39,11 @@ def read_columns(path: Path, text: str, axis: Axis | None = None) -> Recording:
     table = parse_number_table(path, text)
     n_columns = table.numbers.shape[1]
     named = name_columns(table.header, n_columns)
+    if n_named := too_few_names(table.header, n_columns):
+        problem = f"the header names {n_named} columns, the lines have {n_columns}"
+        raise PatternError(
+            problem, "name them all, and write numbers without thousands separators", path, table.lines[0]
+        )
     if axis is None:
         _refuse_other_axes(path, named)
     notes: list[str] = []

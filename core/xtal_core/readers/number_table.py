@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -67,7 +68,7 @@ def parse_number_table(path: Path, text: str) -> NumberTable:
         if row is None or (not rows and len(row.values) < 2):
             if not rows:
                 header.append((number, line))
-            elif not _COMMENT.match(line):
+            elif not _is_comment(line):
                 raise _not_numbers(path, number, line)
             continue
         if rows and len(row.values) != len(rows[0].values):
@@ -103,7 +104,7 @@ def _fit2d_header(lines: Sequence[str]) -> tuple[int, int | None]:
 
 def _parse_row(number: int, line: str) -> _Row | None:
     """Return the numbers on a line, or None when it is blank, a comment or holds anything else."""
-    if _COMMENT.match(line) and not line.lstrip().startswith('"'):
+    if _is_comment(line):
         return None
     fields, comma_is_decimal = _fields(_TRAILING_COMMENT.sub("", line).strip())
     values = []
@@ -125,11 +126,22 @@ def _parse_row(number: int, line: str) -> _Row | None:
     )
 
 
+def _is_comment(line: str) -> bool:
+    """Return whether a line is a comment; one that starts with a number in quotation marks is not."""
+    return _COMMENT.match(line) is not None and re.match(r'\s*"\s*[+-]?[\d.,]', line) is None
+
+
 def _fields(line: str) -> tuple[list[str], bool]:
     """Return the fields of a line, and whether a comma in them is a decimal comma because something else separates."""
     words = line.split()
     comma_is_decimal = True
-    if ";" in line:
+    if '"' in line:
+        # What separates stands outside of the quotation marks; a comma within is part of a number.
+        outside = re.sub(r'"[^"]*"', "", line)
+        separator = next((sign for sign in ";\t," if sign in outside), " ")
+        (fields,) = csv.reader([line], delimiter=separator, skipinitialspace=True)
+        comma_is_decimal = separator != "," or re.search(r'"[^"]*,[^"]*"', line) is not None
+    elif ";" in line:
         fields = line.split(";")
     elif "," not in line:
         fields = words
@@ -155,7 +167,7 @@ def _refuse_broken_start(path: Path, header: Sequence[tuple[int, str]], rows: Se
         alone = _parse_row(number, line)
         if alone is not None and alone.values != [len(rows)]:
             raise _not_numbers(path, number, line)
-    if header and not _COMMENT.match(header[-1][1]):
+    if header and not _is_comment(header[-1][1]):
         number, line = header[-1]
         fields, _ = _fields(line.strip())
         if len(fields) == len(rows[0].values) and _NUMBER.fullmatch(fields[0]) and re.search("[.,]", fields[0]):

@@ -36,6 +36,7 @@ READABLE = {
     "semicolons": ("a.csv", rows(";")),
     "trailing separators": ("a.csv", [f"{row}," for row in rows(",")]),
     "quoted fields": ("a.csv", [f'"{row}"' for row in rows('","')]),
+    "quoted decimal commas": ("a.csv", ['"' + row.replace(".", ",").replace("|", '","') + '"' for row in rows("|")]),
     "decimal commas between tabs": ("a.txt", GERMAN),
     "decimal commas between semicolons": ("a.csv", [row.replace(".", ",") for row in rows(";")]),
     "decimal commas between spaces": ("a.txt", [row.replace(".", ",") for row in rows(" ")]),

@@ -120,6 +120,35 @@ def test_the_profile_is_refined_together_with_the_structure(simulator, target_of
     assert found.profile.crystallite_size == 100.0
 
 
+def test_an_anchor_holds_atoms_through_fit_after_fit_that_each_would_move_them_on(
+    simulator, target_of, trial_of, rutile, baddeleyite
+):
+    """The pattern is that of another structure, so that moving atoms always helps a little."""
+    target = target_of(rutile, smoothing=0.1)
+    free = trial_of(baddeleyite, SIZED)
+    held = replace(free, anchor=free.fractional)
+
+    def farthest(trial):
+        return np.abs((trial.fractional - free.fractional) @ free.lattice).max()
+
+    moves = {False: [], True: []}
+    for anchored, start in ((False, free), (True, held)):
+        trial = start
+        for _ in range(6):
+            (trial,) = fit(simulator, target, [trial], [], 15, OBSERVATIONS)
+            moves[anchored].append(farthest(trial))
+    assert moves[False][-1] > 1.2 * moves[False][0]
+    assert moves[True][-1] < 1.2 * moves[True][0]
+
+
+def test_atoms_that_are_not_displaced_stay_where_they_are_put(simulator, target_of, trial_of, rutile):
+    moved = trial_of(perturbed(rutile, strain=0.005), SIZED).undisplaced(rutile.frac_coords)
+    (found,) = fit(simulator, target_of(rutile), [moved], [], 20, OBSERVATIONS)
+    assert found.directions.n_directions == found.directions.n_strains == 2
+    np.testing.assert_array_equal(found.fractional, rutile.frac_coords)
+    np.testing.assert_allclose(found.lattice, rutile.lattice.matrix, atol=2e-3)
+
+
 def test_expectations_do_not_bias_a_good_fit_and_hold_a_poor_one(simulator, target_of, trial_of, rutile, wurtzite):
     """The true zero shift is five of its expected uncertainties from where it is expected."""
     target = target_of(rutile, replace(SIZED, zero_shift=0.05))

@@ -8,7 +8,7 @@ import spglib
 from pymatgen.core import Lattice, Structure
 
 from xtal_core.measurement import Profile
-from xtal_fit.moves import KICKS, PERTURBATIONS, exchanged, kicked, released, restarted, symmetrised
+from xtal_fit.moves import EXCHANGE_COST, KICKS, PERTURBATIONS, exchanged, kicked, released, restarted, symmetrised
 
 
 def space_group(trial, tolerance=1e-3):
@@ -32,6 +32,24 @@ def test_sets_of_different_size_or_of_the_same_element_are_not_exchanged(trial_o
     assert exchanged([trial_of(rutile, Profile())]) == []
     # Zr and each of the two kinds of O have four atoms; the two kinds of O are the same element.
     assert len(exchanged([trial_of(baddeleyite, Profile())])) == 2
+
+
+def test_exchanging_costs_of_the_prior_where_atoms_are_expected_at_an_anchor(trial_of, baddeleyite):
+    trial = trial_of(baddeleyite, Profile())
+    anchored = replace(trial, anchor=trial.fractional)
+    assert {moved.unlikelihood for moved in exchanged([trial])} == {0.0}
+    assert {moved.unlikelihood for moved in exchanged([anchored])} == {EXCHANGE_COST}
+    assert {moved.unlikelihood for moved in exchanged(exchanged([anchored]))} == {2 * EXCHANGE_COST}
+
+
+def test_kicked_atoms_are_expected_where_they_were_kicked_to_and_released_ones_where_they_were(trial_of, baddeleyite):
+    trial = trial_of(baddeleyite, Profile())
+    anchored = replace(trial, anchor=trial.fractional)
+    for moved in kicked([anchored], np.random.default_rng(3)):
+        np.testing.assert_array_equal(moved.anchor, moved.fractional)
+    for moved in released([anchored], np.random.default_rng(3)):
+        np.testing.assert_array_equal(moved.anchor, trial.fractional)
+    assert all(moved.anchor is None for moved in kicked([trial], np.random.default_rng(3)))
 
 
 def test_kicks_move_atoms_and_keep_the_space_group(trial_of, baddeleyite):

@@ -186,7 +186,7 @@ def test_a_foreign_reflection_hardly_moves_a_robust_refinement(simulator, proble
     problems = (replace(clean, pattern=mixed), replace(clean, pattern=mixed, robust=True))
     plain, robust = (refine(problem, [Candidate(rutile, GIVEN)], simulator)[0] for problem in problems)
     errors = [np.abs(np.array(c.structure.lattice.abc) / rutile.lattice.abc - 1).max() for c in (plain, robust)]
-    assert errors[1] < 1e-4 < 5e-4 < errors[0]
+    assert errors[1] < 1e-4 < 3e-4 < errors[0]
     assert robust.fit.profile.march_coefficient == pytest.approx(0.8, abs=0.01)
     assert robust.fit.profile.b_iso == pytest.approx(0.5, abs=0.08)
 

@@ -9,6 +9,7 @@ from xtal_core.agreement import resample
 from xtal_core.cells import CellBatch
 from xtal_core.correlations import parameter_uncertainties
 from xtal_core.measurement import Measurement, Profile
+from xtal_core.parsimony import Parsimony
 from xtal_core.pattern import Pattern, Radiation
 from xtal_core.pattern_features import peak_width
 from xtal_fit.plugin import FitOptions
@@ -49,7 +50,7 @@ def refinement_of(simulator, pattern, profile, **options):
         pattern,
         profile,
         width,
-        40.0,
+        Parsimony(40.0),
         known_size=False,
         options=FitOptions(**options),
         reflections_to=float(pattern.q[-1]),
