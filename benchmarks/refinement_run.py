@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import platform
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from data_sets import ROOT
 from result_pages import RESULTS, write_result
 from solution_run import command_line
 from structure_library import digest_of_files
-from xtal_core.provenance import PACKAGES
+from xtal_core.provenance import package_versions
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
@@ -45,7 +44,7 @@ def describe_making(chosen: argparse.Namespace, arguments: Sequence[str]) -> dic
         "command": command_line(arguments),
         "xtal": xtal_core.__version__,
         "python": platform.python_version(),
-        "packages": {name: version(name) for name in (*PACKAGES, "torch")},
+        "packages": package_versions(),
         "workers": chosen.workers,
         **_made_with(chosen),
     }

@@ -18,17 +18,26 @@ from xtal_core.interfaces import UsesFiles
 from xtal_core.pattern import Pattern
 from xtal_core.plan import Tool, Tools
 
-#: Packages whose version may change numbers; torch only where a plugin uses it.
-PACKAGES = ("numpy", "scipy", "pymatgen", "spglib")
+#: Packages whose version may change numbers, by the module that shows that they were used; None for those always used.
+PACKAGES = {
+    "numpy": None,
+    "scipy": None,
+    "pymatgen": None,
+    "spglib": None,
+    "gemmi": None,
+    "torch": "torch",
+    "torch-geometric": "torch_geometric",
+    "pot": "ot",
+    "dscribe": "dscribe",
+}
 
 
 def provenance(pattern: Pattern, tools: Tools) -> dict[str, Any]:
     """Return the record of a result: everything but `date` is the same for the same run."""
-    packages = [*PACKAGES, *(["torch"] if "torch" in sys.modules else [])]
     return {
         "xtal": xtal_core.__version__,
         "python": platform.python_version(),
-        "packages": {name: version(name) for name in packages},
+        "packages": package_versions(),
         "plugins": [_describe(tool) for tool in tools.members],
         "seed": tools.plan.seed,
         "jobs": tools.plan.jobs,
@@ -37,6 +46,12 @@ def provenance(pattern: Pattern, tools: Tools) -> dict[str, Any]:
         "command_line": [Path(sys.argv[0]).name, *sys.argv[1:]],
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def package_versions() -> dict[str, str]:
+    """Return the versions of the `PACKAGES` that have been used."""
+    used = (name for name, module in PACKAGES.items() if module is None or module in sys.modules)
+    return {name: version(name) for name in used}
 
 
 def describe_files(paths: Sequence[Path]) -> list[dict[str, Any]]:

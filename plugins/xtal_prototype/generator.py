@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +15,16 @@ from xtal_core.pattern_features import peak_width
 from xtal_core.problem import Problem
 from xtal_core.target import make_target, starting_profile
 from xtal_prototype.assignment import UNKNOWN_REPLACEMENT, Decoration, decorations, redistributions
-from xtal_prototype.atomic_volumes import element_volumes, expected_volume
-from xtal_prototype.chemistry import substitution_scores
+from xtal_prototype.atomic_volumes import VOLUME_TABLE, element_volumes, expected_volume
+from xtal_prototype.chemistry import SUBSTITUTION_TABLE, substitution_scores
 from xtal_prototype.plugin import PrototypeOptions
 from xtal_prototype.screening import Screened, screen
+from xtal_prototype.table import PROTOTYPE_TABLE
 from xtal_prototype.template import Template, anonymous_key
 from xtal_prototype.templates import TemplateSources, used_library
+
+#: Where the tables of the package are.
+DATA = files("xtal_prototype") / "data"
 
 #: Å⁻¹; smoothing of the pattern for screening, so that cells a few per cent off still overlap with it.
 SCREENING_WIDTH = 0.1
@@ -69,9 +74,10 @@ class PrototypeGenerator(Generator):
         ]
 
     def files(self) -> list[Path]:
-        """Return the library that is searched; see `UsesFiles`."""
-        path = used_library(self.options)
-        return [] if path is None else [path]
+        """Return the library that is searched and the tables of the package; see `UsesFiles`."""
+        library = used_library(self.options)
+        tables = [SUBSTITUTION_TABLE, VOLUME_TABLE, *([PROTOTYPE_TABLE] if self.options.table else [])]
+        return [*([] if library is None else [library]), *(Path(str(DATA / table)) for table in tables)]
 
     def _decorate(self, templates: Sequence[Template], amounts: dict[int, int]) -> list[Decoration]:
         """Return the likeliest decorations of every structure type."""

@@ -6,10 +6,10 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from importlib.metadata import version
 from typing import Any
 
 import xtal_core
+from xtal_core.provenance import package_versions
 from xtal_core.registry import Registry
 from xtal_study.columns import Measured
 from xtal_study.correlation_study import PUBLISHED, CorrelationStudy
@@ -18,15 +18,12 @@ from xtal_study.sensitivity_cases import MODIFICATIONS
 from xtal_study.sensitivity_study import SensitivityStudy
 from xtal_study.study_runs import CorrelationRequest, Request
 
-#: Packages whose version may change numbers.
-PACKAGES = ("numpy", "scipy", "pymatgen", "spglib")
-
 
 def made_from(request: Request, measured: Sequence[Measured], registry: Registry) -> dict[str, Any]:
     """Return what a study depends on: versions, sources by their file names, seed, options of every metric."""
     record: dict[str, Any] = {
         "xtal": xtal_core.__version__,
-        "packages": {name: version(name) for name in PACKAGES},
+        "packages": package_versions(),
         "sources": [path.name for path in request.sources],
         "limit": request.limit,
         "seed": request.seed,

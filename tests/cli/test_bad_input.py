@@ -301,7 +301,7 @@ CASES = {
     "missing collection": library("give CIF files, folders", "no.cif"),
     "collection of another kind": library("give CIF files, folders", "a.xy", {"a.xy": XY}),
     "folder without CIF": library("give CIF files, folders", "folder", {"folder/a.xy": XY}),
-    "table without its columns": library("material_id and cif", "a.csv", {"a.csv": "id,structure\n1,2\n"}),
+    "table without its columns": library("the column 'cif' is missing", "a.csv", {"a.csv": "id,structure\n1,2\n"}),
     "damaged table": library(
         "check that the file is complete", "a.csv.gz", {"a.csv.gz": gzip.compress(b"material_id,cif\n" * 99)[:-9]}
     ),
