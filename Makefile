@@ -13,7 +13,7 @@ INSTALLED := .venv/.installed
 # Each runs a script of benchmarks/, which writes its results to docs/benchmarks/ (BENCHMARK_OPTIONS=--help explains it).
 BENCHMARKS := simulator solve-10 solve-100 solve-new-prototypes solve-table solve-noise-10 solve-noise-100 \
   solve-xred solve-rruff solve-nano solve-xred-new solve-rruff-new verdict \
-  recovery recovery-p1 uncertainties refine-candidates refinement-time
+  recovery recovery-p1 uncertainties refine-candidates refinement-time overfit
 # These run other packages beside ours, in an environment of their own.
 PEER_BENCHMARKS := metrics pair-distribution morphing
 BENCHMARK_TARGETS := $(addprefix bench-,$(BENCHMARKS) $(PEER_BENCHMARKS))
@@ -73,6 +73,7 @@ bench-recovery-p1: SCRIPT = recovery.py --p1
 bench-uncertainties: SCRIPT = uncertainties.py
 bench-refine-candidates: SCRIPT = refine_candidates.py
 bench-refinement-time: SCRIPT = refinement_time.py
+bench-overfit: SCRIPT = overfit.py
 bench-metrics: SCRIPT = metrics.py
 bench-pair-distribution: SCRIPT = pair_distribution.py
 bench-morphing: SCRIPT = morphing.py

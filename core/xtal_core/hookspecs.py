@@ -48,6 +48,39 @@ class PluginRecord:
     options: type[Any] | None = None
 
 
+@dataclass(frozen=True)
+class WeightsRecord:
+    """Weights of a model that a plugin ships, or says where to get.
+
+    Attributes
+    ----------
+    name
+        Hyphenated, unique among weights; what users type.
+    model
+        What they are weights of: the name of the model that training wrote into the file.
+    file
+        "package/folder/name.safetensors" of an installed package, or the URL from which `xtal weights fetch` gets it.
+    sha256
+        Of the file, in hexadecimal digits: nothing else is ever loaded under this name.
+    bytes
+        Its size.
+    card
+        The model card: a file as above, or a URL.
+    """
+
+    name: str
+    model: str
+    file: str
+    sha256: str
+    bytes: int
+    card: str
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether the file is not part of a package, but to be fetched."""
+        return "://" in self.file
+
+
 @hookspec
 def xtal_simulators() -> list[PluginRecord]:  # type: ignore[empty-body]
     """Return simulators (`xtal_core.interfaces.Simulator`)."""
@@ -66,6 +99,16 @@ def xtal_refiners() -> list[PluginRecord]:  # type: ignore[empty-body]
 @hookspec
 def xtal_metrics() -> list[PluginRecord]:  # type: ignore[empty-body]
     """Return similarity metrics (`xtal_core.interfaces.SimilarityMetric`)."""
+
+
+@hookspec
+def xtal_models() -> list[PluginRecord]:  # type: ignore[empty-body]
+    """Return models that can be trained (`xtal_core.interfaces.TrainableModel`)."""
+
+
+@hookspec
+def xtal_weights() -> list[WeightsRecord]:  # type: ignore[empty-body]
+    """Return weights that are shipped or can be fetched."""
 
 
 @hookspec

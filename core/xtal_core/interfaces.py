@@ -1,4 +1,4 @@
-"""The four things a plugin can be, and what they are handed to work with.
+"""The five things a plugin can be besides a command, and what they are handed to work with.
 
 Every method is batch first: many structures in, arrays or lists out. Implementations subclass exactly one of
 the abstract classes and inherit no behaviour.
@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -20,6 +20,10 @@ from xtal_core.measurement import Measurement, Profile
 from xtal_core.pattern import FloatArray
 from xtal_core.problem import Problem
 from xtal_core.progress import Progress, SilentProgress
+from xtal_core.training_set import TrainingSet
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
 
 #: Version of everything in this module. A plugin states the one it was written for.
 INTERFACE_VERSION = 1
@@ -156,6 +160,20 @@ class ListsReflections(Protocol):
         ...
 
 
+@runtime_checkable
+class CalculatesSticks(Protocol):
+    """What a simulator may offer besides its interface: the sticks that training sets hold."""
+
+    def stick_patterns(self, structures: Sequence[Structure]) -> FloatArray:
+        """Return the (n_structures, `N_BINS`) reflections of ordered structures in the bins of a `TrainingSet`.
+
+        X-rays of `WAVELENGTH` and 2θ up to `LARGEST_TWO_THETA`, both of `xtal_core.training_set`, intensities on any
+        scale, the larger of two reflections in a bin. Structures come in conventional cells with exact symmetry, so
+        that equivalent reflections share a bin. Raises StructureError for one without a reflection.
+        """
+        ...
+
+
 def _keep_nothing(candidates: Sequence[Candidate]) -> None:
     """Ignore `candidates`: nobody waits for them."""
 
@@ -276,3 +294,34 @@ class ExplainsPairs(Protocol):
     def explain(self, first: Any, second: Any) -> Mapping[str, float]:
         """Return named quantities behind `compare([first], [second])`; units belong into the names."""
         ...
+
+
+class TrainableModel(ABC):
+    """A model that `xtal train` trains with PyTorch Lightning, whose types core does not know.
+
+    The class itself is the factory of its record: presets are asked for before there are options.
+    """
+
+    @classmethod
+    @abstractmethod
+    def presets(cls) -> Mapping[str, Mapping[str, Any]]:
+        """Return named settings of the options: {preset: {option: value}}; options not named keep their defaults."""
+
+    @abstractmethod
+    def module(self, data: TrainingSet) -> Any:
+        """Return an untrained LightningModule with its losses, optimiser and schedule.
+
+        It logs what should be seen, `train_loss` and `val_loss` among it. Whatever normalisation it needs it takes from
+        `data`, the training set, and keeps in its buffers.
+        """
+
+    @abstractmethod
+    def batches(self, data: TrainingSet, *, training: bool, batch_size: int, seed: int, workers: int) -> Any:
+        """Return a DataLoader of `data`, shuffled from `seed` when `training`, made by `workers` processes."""
+
+    @abstractmethod
+    def tensors(self, module: Any) -> tuple[dict[str, Any], dict[str, str]]:
+        """Return the tensors of `module` that make its weights file, and the texts of its metadata (sizes as JSON).
+
+        The tensors are the module's own, not copies: training that starts from a weights file writes into them.
+        """

@@ -7,7 +7,8 @@ or speaks another interface version is listed with its reason and harms nothing 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
@@ -18,15 +19,15 @@ import pluggy
 from xtal_core import hookspecs
 from xtal_core.cli import BUILT_IN_COMMANDS
 from xtal_core.errors import OptionError, PluginError, XtalError
-from xtal_core.hookspecs import GROUP, PluginRecord
+from xtal_core.hookspecs import GROUP, PluginRecord, WeightsRecord
 from xtal_core.options import build_options
 from xtal_core.suggest import suggest
 
 #: Repeated from `interfaces`, which would import numpy; a test keeps the two equal.
 INTERFACE_VERSION = 1
 
-Kind = Literal["simulator", "generator", "refiner", "metric", "command"]
-KINDS: tuple[Kind, ...] = ("simulator", "generator", "refiner", "metric", "command")
+Kind = Literal["simulator", "generator", "refiner", "metric", "model", "command"]
+KINDS: tuple[Kind, ...] = ("simulator", "generator", "refiner", "metric", "model", "command")
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,16 @@ class Offer:
 
     kind: Kind
     record: PluginRecord
+    entry_point: str
+    distribution: str
+    version: str
+
+
+@dataclass(frozen=True)
+class WeightsOffer:
+    """Weights that can be used, and where the record of them came from."""
+
+    record: WeightsRecord
     entry_point: str
     distribution: str
     version: str
@@ -55,6 +66,7 @@ class Registry:
 
     offers: Mapping[Kind, Mapping[str, Offer]]
     failures: tuple[Failure, ...] = field(default=())
+    weights: Mapping[str, WeightsOffer] = field(default_factory=dict)
 
     def names(self, kind: Kind) -> list[str]:
         """Return the names of everything of `kind`."""
@@ -89,7 +101,7 @@ class Registry:
         return None
 
     def create(self, kind: Kind, name: str, settings: Mapping[str, Any] | None = None) -> Any:
-        """Return the simulator, generator, refiner or metric called `name`, with `settings` as its options.
+        """Return the simulator, generator, refiner, metric or model called `name`, with `settings` as its options.
 
         Raises OptionError for bad settings and PluginError when the plugin's own code fails.
         """
@@ -110,45 +122,70 @@ def load_registry(points: Iterable[EntryPoint]) -> Registry:
     manager = pluggy.PluginManager(GROUP)
     manager.add_hookspecs(hookspecs)
     offers: dict[Kind, dict[str, Offer]] = {kind: {} for kind in KINDS}
+    weights: dict[str, WeightsOffer] = {}
     failures: list[Failure] = []
     for point in sorted(points, key=lambda p: (_distribution(p)[0] != "xtal-solve", p.name, p.value)):
-        distribution, version = _distribution(point)
+        origin = (point.name, *_distribution(point))
 
-        def fail(reason: str, point: EntryPoint = point, distribution: str = distribution) -> None:
-            failures.append(Failure(point.name, distribution, " ".join(reason.split())))
+        def fail(reason: str, origin: tuple[str, str, str] = origin) -> None:
+            failures.append(Failure(origin[0], origin[1], " ".join(reason.split())))
 
-        try:
-            module = point.load()
-        except Exception as error:
-            fail(f"cannot be imported: {type(error).__name__}: {error}")
+        module = _register(manager, point, fail)
+        if module is None:
             continue
-        try:
-            manager.register(module, name=f"{distribution}:{point.name}")
-            manager.check_pending()
-        except Exception as error:
-            fail(f"is not a plugin module: {type(error).__name__}: {error}")
-            manager.unregister(name=f"{distribution}:{point.name}")
-            continue
-        implementations = 0
-        for kind in KINDS:
-            for implementation in getattr(manager.hook, f"xtal_{kind}s").get_hookimpls():
-                if implementation.plugin is not module:
-                    continue
-                implementations += 1
-                try:
-                    records = list(implementation.function())
-                except Exception as error:
-                    fail(f"xtal_{kind}s raised {type(error).__name__}: {error}")
-                    continue
-                for record in records:
-                    reason = _reason_against(kind, record, offers[kind])
-                    if reason:
-                        fail(reason)
-                    else:
-                        offers[kind][record.name] = Offer(kind, record, point.name, distribution, version)
-        if not implementations:
+        if not _implementations(manager, module):
             fail("implements no hook of xtal; mark functions such as xtal_metrics with hookimpl")
-    return Registry(offers, tuple(failures))
+        for kind in KINDS:
+            for record in _records(manager, f"xtal_{kind}s", module, fail):
+                reason = _reason_against(kind, record, offers[kind])
+                if reason:
+                    fail(reason)
+                else:
+                    offers[kind][record.name] = Offer(kind, record, *origin)
+        for record in _records(manager, "xtal_weights", module, fail):
+            reason = _reason_against_weights(record, weights)
+            if reason:
+                fail(reason)
+            else:
+                weights[record.name] = WeightsOffer(record, *origin)
+    return Registry(offers, tuple(failures), weights)
+
+
+def _register(manager: pluggy.PluginManager, point: EntryPoint, fail: Callable[[str], None]) -> Any | None:
+    """Load and return the module of a plugin; None, after telling `fail` the reason, when it cannot be used."""
+    name = f"{_distribution(point)[0]}:{point.name}"
+    try:
+        module = point.load()
+    except Exception as error:
+        fail(f"cannot be imported: {type(error).__name__}: {error}")
+        return None
+    try:
+        manager.register(module, name=name)
+        manager.check_pending()
+    except Exception as error:
+        fail(f"is not a plugin module: {type(error).__name__}: {error}")
+        manager.unregister(name=name)
+        return None
+    return module
+
+
+def _implementations(manager: pluggy.PluginManager, module: Any, hook: str | None = None) -> list[pluggy.HookImpl]:
+    """Return what `module` implements: of one hook, or of all."""
+    hooks = [hook] if hook else [*(f"xtal_{kind}s" for kind in KINDS), "xtal_weights"]
+    found = [implementation for name in hooks for implementation in getattr(manager.hook, name).get_hookimpls()]
+    return [implementation for implementation in found if implementation.plugin is module]
+
+
+def _records(manager: pluggy.PluginManager, hook: str, module: Any, fail: Callable[[str], None]) -> list[Any]:
+    """Return what `module` offers by `hook`, telling `fail` when that raises."""
+    records: list[Any] = []
+    for implementation in _implementations(manager, module, hook):
+        try:
+            offered: Any = implementation.function()
+            records += list(offered)
+        except Exception as error:
+            fail(f"{hook} raised {type(error).__name__}: {error}")
+    return records
 
 
 @lru_cache(maxsize=1)
@@ -170,6 +207,7 @@ def _check_interface(kind: Kind, name: str, created: Any) -> None:
         "generator": interfaces.Generator,
         "refiner": interfaces.Refiner,
         "metric": interfaces.SimilarityMetric,
+        "model": interfaces.TrainableModel,
     }[kind]
     if not isinstance(created, required):
         raise PluginError(name, f"its factory made a {type(created).__name__}, which is not a {required.__name__}")
@@ -188,7 +226,18 @@ def _reason_against(kind: Kind, record: Any, taken: Mapping[str, Offer]) -> str:
         return f"'{record.name}' has the factory '{record.factory}', which is not of the form module:callable"
     if kind == "command" and record.name in BUILT_IN_COMMANDS:
         return f"'{record.name}' is a command of xtal itself; rename it"
-    if record.name in taken:
-        owner = taken[record.name].distribution
-        return f"'{record.name}' is already offered by {owner}; rename one of the two"
-    return ""
+    return _reason_against_name(record.name, taken)
+
+
+def _reason_against_weights(record: Any, taken: Mapping[str, WeightsOffer]) -> str:
+    """Return why `record` cannot be used, or nothing."""
+    if not isinstance(record, WeightsRecord):
+        return f"offers {type(record).__name__} instead of a WeightsRecord"
+    if not re.fullmatch("[0-9a-f]{64}", record.sha256):
+        return f"weights '{record.name}' have the SHA-256 '{record.sha256}', which is not 64 hexadecimal digits"
+    return _reason_against_name(record.name, taken)
+
+
+def _reason_against_name(name: str, taken: Mapping[str, Offer] | Mapping[str, WeightsOffer]) -> str:
+    """Return why `name` cannot be used, or nothing."""
+    return f"'{name}' is already offered by {taken[name].distribution}; rename one of the two" if name in taken else ""

@@ -24,21 +24,12 @@ from scipy.signal import fftconvolve
 from xtal_core.cells import CellBatch
 from xtal_core.errors import StructureError
 from xtal_core.pattern import FloatArray
+from xtal_core.training_set import LARGEST_Q, LARGEST_TWO_THETA, N_BINS, WAVELENGTH
 from xtal_powder.peak_list import peaks_of
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-#: Å: the mean of Cu Kα1 and Kα2 that pymatgen calls CuKa.
-WAVELENGTH = 1.54184
-
-#: Degrees.
-LARGEST_TWO_THETA = 90.0
-
-#: Å⁻¹: where the axis ends; the paper prints 8.1568, which is that of 1.5406 Å.
-LARGEST_Q = 4 * np.pi / WAVELENGTH
-
-N_BINS = 4096
 N_POINTS = 512
 
 #: pymatgen drops peaks below this fraction of the largest.

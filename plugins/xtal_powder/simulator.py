@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from xtal_powder.drawing import Deposit, Easel, Layout, layout_of, reflection_wi
 from xtal_powder.intensities import squared_structure_factors
 from xtal_powder.linearisation import linearise_blocks
 from xtal_powder.lines import Conditions, lines
+from xtal_powder.mp20_pxrd import stick_patterns
 from xtal_powder.peak_list import merged_peaks
 from xtal_powder.plugin import PowderOptions
 from xtal_powder.reflection_list import SingleReflections, single_reflections
@@ -28,6 +30,9 @@ from xtal_powder.scattering import check_elements
 from xtal_powder.texture import textured
 from xtal_powder.volume_scan import scan_blocks
 from xtal_powder.widths import SHAPE_PARAMETERS
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
 
 #: Volume scans take lines together that are closer, in standard deviations of a peak, than this: 1 % off at the top.
 BLUR = 0.14
@@ -193,6 +198,11 @@ class PowderSimulator(DifferentiableSimulator):
         """Return (n_weights, n_reflections); see `ListsReflections`."""
         easel, reflections = self._single_reflections(cell, measurement, profile)
         return reflections.weighed(easel, easel.shapes([profile], self.size_factor), weights)
+
+    @torch.no_grad()
+    def stick_patterns(self, structures: Sequence[Structure]) -> FloatArray:
+        """Return (n_structures, `N_BINS`); see `CalculatesSticks` and `xtal_powder.mp20_pxrd`."""
+        return stick_patterns(structures)
 
     def _single_reflections(
         self, cell: CellBatch, measurement: Measurement, profile: Profile

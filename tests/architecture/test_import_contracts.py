@@ -43,10 +43,10 @@ def test_core_is_forbidden_every_plugin_and_torch(pyproject, plugin_names):
     assert "ignore_imports" not in forbidden
 
 
-def test_every_plugin_is_independent_of_the_others(pyproject, plugin_names):
+def test_every_plugin_is_independent_of_the_others_but_for_pxrdnet_which_is_cdvae_and_more(pyproject, plugin_names):
     independent = contract(pyproject, "Plugins do not import each other")
     assert set(independent["modules"]) == plugin_names
-    assert "ignore_imports" not in independent
+    assert independent["ignore_imports"] == ["xtal_pxrdnet.** -> xtal_cdvae.**"]
 
 
 def test_loading_every_manifest_imports_nothing_heavy():

@@ -12,8 +12,8 @@ GUIDE = (Path(__file__).resolve().parents[2] / "docs" / "plugins.md").read_text(
 HOOKS = {name: hook for name, hook in inspect.getmembers(hookspecs, inspect.isfunction) if name.startswith("xtal_")}
 
 
-def test_there_is_a_hook_for_every_kind_and_no_other():
-    assert set(HOOKS) == {f"xtal_{kind}s" for kind in KINDS}
+def test_there_is_a_hook_for_every_kind_and_for_weights_and_no_other():
+    assert set(HOOKS) == {f"xtal_{kind}s" for kind in KINDS} | {"xtal_weights"}
 
 
 @pytest.mark.parametrize("name", HOOKS)
@@ -22,7 +22,9 @@ def test_every_hook_says_what_it_returns_and_is_in_the_guide(name):
     assert f"`{name}`" in GUIDE
 
 
-@pytest.mark.parametrize("name", ["Simulator", "DifferentiableSimulator", "Generator", "Refiner", "SimilarityMetric"])
+@pytest.mark.parametrize(
+    "name", ["Simulator", "DifferentiableSimulator", "Generator", "Refiner", "SimilarityMetric", "TrainableModel"]
+)
 def test_every_interface_is_in_the_guide_with_its_methods(name):
     interface = getattr(interfaces, name)
     assert name in GUIDE

@@ -127,6 +127,37 @@ def test_a_command_cannot_take_the_name_of_a_built_in_one(install):
     assert "'solve' is a command of xtal itself" in failure.reason
 
 
+WEIGHTS = """
+from xtal_core.hookspecs import WeightsRecord, hookimpl
+@hookimpl
+def xtal_weights():
+    return [WeightsRecord({name!r}, "toy-model", "package/file.safetensors", {sha256!r}, 10, "package/card.md")]
+"""
+
+
+def test_weights_are_offered_with_where_they_are_from(install):
+    install("outsider", WEIGHTS.format(name="small", sha256="0a" * 32))
+    loaded = install.installed()
+    assert loaded.failures == ()
+    assert (loaded.weights["small"].distribution, loaded.weights["small"].record.model) == ("outsider", "toy-model")
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        (WEIGHTS.format(name="small", sha256="unknown"), "'small' have the SHA-256 'unknown', which is not 64 hex"),
+        (WEIGHTS.format(name="good", sha256="0a" * 32), "'good' is already offered by angel"),
+        (WEIGHTS.format(name="x", sha256="").replace("return [", "return ['text', ")[:-1], "offers str instead of a W"),
+    ],
+)
+def test_weights_that_cannot_be_used_are_explained(install, source, reason):
+    install("angel", WEIGHTS.format(name="good", sha256="0b" * 32))
+    install("broken", source)
+    loaded = install.installed()
+    assert list(loaded.weights) == ["good"]
+    assert reason in loaded.failures[0].reason
+
+
 def test_the_same_name_may_be_used_for_different_kinds(install):
     install("one", good("thing", "one"))
     install("two", good("thing", "two").replace("xtal_metrics", "xtal_refiners"))

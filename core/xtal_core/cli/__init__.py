@@ -8,4 +8,5 @@ BUILT_IN_COMMANDS = {
     "compare": "Say how alike structures are, or powder patterns: two, or many.",
     "simulate": "Calculate the powder pattern of a structure.",
     "plugins": "List what plugins offer, and why some cannot be used.",
+    "weights": "List and verify the weights of models, and fetch more.",
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json as json_format
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from typing import Annotated, Any
@@ -16,7 +16,7 @@ from rich.table import Table
 
 from xtal_core.errors import XtalError, fault_of
 from xtal_core.options import OptionDescription, describe_options
-from xtal_core.registry import KINDS, Failure, Offer, Registry, installed_registry
+from xtal_core.registry import KINDS, Failure, Offer, Registry, WeightsOffer, installed_registry
 
 
 def plugins(
@@ -30,11 +30,15 @@ def plugins(
     registry = installed_registry()
     entries, failures = _survey(registry, check)
     if json:
-        record = {"plugins": [_record(e) for e in entries], "failures": [asdict(failure) for failure in failures]}
+        record = {
+            "plugins": [_record(entry) for entry in entries],
+            "weights": [asdict(offer) for offer in registry.weights.values()],
+            "failures": [asdict(failure) for failure in failures],
+        }
         sys.stdout.write(json_format.dumps(record, indent=2, ensure_ascii=False, default=str) + "\n")
         return
     console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
-    console.print(_plugin_table(entries))
+    console.print(_plugin_table(entries, registry.weights.values()))
     for entry in entries if options else ():
         if entry.options:
             console.print(f"\nOptions of [bold]{escape(entry.offer.record.name)}[/bold] ({entry.offer.kind}):")
@@ -98,14 +102,15 @@ def _record(entry: _Entry) -> dict[str, Any]:
     }
 
 
-def _plugin_table(entries: list[_Entry]) -> Table:
+def _plugin_table(entries: list[_Entry], weights: Iterable[WeightsOffer]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("kind", "name", "what it is", "from"):
         table.add_column(title, no_wrap=title != "what it is")
-    for entry in entries:
-        offer = entry.offer
+    rows = [(entry.offer.kind, entry.offer.record.summary, entry.offer) for entry in entries]
+    rows += [("weights", f"weights of the model {offer.record.model} (xtal weights)", offer) for offer in weights]
+    for kind, summary, offer in rows:
         source = escape(f"{offer.distribution} {offer.version}")
-        table.add_row(offer.kind, escape(offer.record.name), escape(offer.record.summary), source)
+        table.add_row(kind, escape(offer.record.name), escape(summary), source)
     return table
 
 

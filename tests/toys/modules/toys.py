@@ -142,6 +142,16 @@ class ToyMetric(SimilarityMetric):
         return np.abs(np.subtract.outer(first, second))
 
 
+@dataclass(frozen=True)
+class ToyModelOptions:
+    """Options of the toy model."""
+
+    width: int = option(4, "hidden numbers", bounds=(1, None))
+    rate: float = option(0.01, "learning rate", bounds=(0.0, None))
+    pause: float = option(0.0, "seconds that a step takes longer", bounds=(0.0, None))
+    diverges_at: int = option(0, "step with an infinite loss; 0 for none", bounds=(0, None))
+
+
 def pattern_of(structure: Structure, sigma: float = 0.02, points: int = 700) -> Pattern:
     """Return a pattern without noise: toy intensities of largest value 1000 and a sloping background."""
     radiation = Radiation.from_line("CuKa1")
@@ -184,3 +194,8 @@ def xtal_refiners():
 @hookimpl
 def xtal_metrics():
     return _records(("toy-metric", "shortest distances", "ToyMetric", None))
+
+
+@hookimpl
+def xtal_models():
+    return [PluginRecord("toy-model", "one number", "toy_model:ToyModel", interface=1, options=ToyModelOptions)]

@@ -1,0 +1,1 @@
+"""CDVAE, a crystal diffusion variational autoencoder, and the structure search by random latent vectors."""

@@ -1,0 +1,1 @@
+"""PXRDNet's networks, beyond those of CDVAE: torch only, no files."""

@@ -1,0 +1,71 @@
+"""Latent vectors that a pattern makes likely: a flow from Gaussian noise, steered by what the pattern encoder found.
+
+Several crystals may explain a broad pattern, so that the latent vectors to be proposed lie in several places; a single
+Gaussian would put them in between. The flow is trained by conditional flow matching along straight lines (Lipman, Chen,
+Ben-Hamu, Nickel and Le, "Flow matching for generative modeling", ICLR 2023): the network learns the velocity z₁ − z₀ at
+(1 − t) z₀ + t z₁, where z₀ is noise and z₁ a latent vector of the structure encoder. PXRDNet has nothing of the kind.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+_FREQUENCIES = 16
+
+
+class LatentFlow(nn.Module):
+    """Velocity of latent vectors, and its integration."""
+
+    def __init__(self, latent: int, features: int, width: int, blocks: int) -> None:
+        super().__init__()
+        self.latent = latent
+        self.enter = nn.Linear(latent, width)
+        self.told = nn.Linear(features + 2 * _FREQUENCIES, width)
+        self.blocks = nn.ModuleList(_Block(width) for _ in range(blocks))
+        self.leave = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, latent))
+
+    def forward(self, z: Tensor, time: Tensor, features: Tensor) -> Tensor:
+        """Return the (n, latent) velocities at `z` (n, latent) and `time` (n,) in [0, 1], given `features`."""
+        told = self.told(torch.cat([features, _waves(time)], -1))
+        hidden = self.enter(z)
+        for block in self.blocks:
+            hidden = block(hidden, told)
+        return self.leave(hidden)
+
+    def loss(self, target: Tensor, features: Tensor, noise: Tensor, time: Tensor) -> Tensor:
+        """Return the mean squared error of the velocity towards `target` (n, latent) from `noise` (n, latent)."""
+        z = (1 - time[:, None]) * noise + time[:, None] * target
+        return (self(z, time, features) - (target - noise)).square().mean()
+
+    def sample(self, features: Tensor, noise: Tensor, steps: int) -> Tensor:
+        """Return (n, latent) vectors: `noise` (n, latent) carried along the flow in `steps` steps (Heun's method)."""
+        z = noise
+        for step in range(steps):
+            time, after = (torch.full((len(z),), (step + i) / steps, device=z.device) for i in range(2))
+            velocity = self(z, time, features)
+            ahead = self(z + velocity / steps, after, features)
+            z = z + (velocity + ahead) / (2 * steps)
+        return z
+
+
+class _Block(nn.Module):
+    """A residual perceptron whose normalised input is scaled and shifted by what is told."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width, elementwise_affine=False)
+        self.modulation = nn.Linear(width, 2 * width)
+        self.perceptron = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
+
+    def forward(self, hidden: Tensor, told: Tensor) -> Tensor:
+        scale, shift = self.modulation(torch.nn.functional.silu(told)).chunk(2, -1)
+        return hidden + self.perceptron(self.norm(hidden) * (1 + scale) + shift)
+
+
+def _waves(time: Tensor) -> Tensor:
+    """Return (n, 2 · `_FREQUENCIES`) sines and cosines of `time` (n,)."""
+    angles = time[:, None] * torch.exp(torch.linspace(0, math.log(100.0), _FREQUENCIES, device=time.device))
+    return torch.cat([angles.sin(), angles.cos()], -1)
