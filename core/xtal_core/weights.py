@@ -73,8 +73,9 @@ def find_weights(
         return find_weights(offered[str(choice)].record, model)
     path = Path(choice).expanduser()
     if not path.is_file() and path.suffix != SUFFIX:
-        hint = suggest(str(choice), offered, "installed weights are")
-        raise OptionError(f"there are no weights '{choice}'", f"{hint}; or give the path of a {SUFFIX} file")
+        hint = suggest(str(choice), offered, "installed weights are") if offered else "no package installed has any"
+        remedy = f"{hint}; train some with xtal train {model or 'MODEL'} and give the path of the {SUFFIX} file"
+        raise OptionError(f"there are no weights '{choice}'", remedy)
     return _load(path, model)
 
 

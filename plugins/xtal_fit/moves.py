@@ -13,6 +13,7 @@ from dataclasses import replace
 import gemmi
 import numpy as np
 
+from xtal_core.candidate import GIVEN, Candidate
 from xtal_fit.symmetry import equivalent_atoms, free_directions, idealise
 from xtal_fit.trial import Trial
 
@@ -128,3 +129,21 @@ def symmetrised(trials: Sequence[Trial]) -> list[Trial]:
             ideal_trial = replace(trial, lattice=lattice, fractional=fractional, directions=directions)
             found.append(ideal_trial.settled().marked(RAISED))
     return found
+
+
+def undisplaced(trials: Sequence[Trial], candidates: Sequence[Candidate]) -> list[Trial]:
+    """Return the trials with their atoms where the `candidates` that they came from have them, each once.
+
+    Coordinates are parameters that a poorly described pattern does not pay for. Those of a structure that the user gave
+    are to be refined.
+    """
+    found: dict[tuple[int, bytes, int], Trial] = {}
+    for trial in trials:
+        candidate = candidates[trial.source]
+        kind = trial.source, trial.numbers.tobytes(), trial.directions.n_strains
+        if candidate.generator == GIVEN or kind in found:
+            continue
+        exchanged = trial.numbers.tolist() != list(candidate.structure.atomic_numbers)
+        moves = trial.moves if exchanged else ()
+        found[kind] = replace(trial.undisplaced(candidate.structure.frac_coords), moves=moves)
+    return list(found.values())

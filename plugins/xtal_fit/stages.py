@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from xtal_core.agreement import fit_scale_and_background, resample
-from xtal_core.candidate import GIVEN, Candidate
+from xtal_core.candidate import Candidate
 from xtal_core.cells import CellBatch
 from xtal_core.interfaces import DifferentiableSimulator, Workbench
 from xtal_core.measurement import Profile
@@ -21,7 +21,7 @@ from xtal_core.problem import Problem
 from xtal_core.robust_weights import downweighted
 from xtal_core.target import Target, make_target, starting_profile
 from xtal_fit.least_squares import fit
-from xtal_fit.moves import restarted, symmetrised
+from xtal_fit.moves import restarted, symmetrised, undisplaced
 from xtal_fit.plugin import FitOptions
 from xtal_fit.trial import ProfileParameter, Trial
 from xtal_fit.uncertainty import uncertainties
@@ -226,28 +226,10 @@ class Stages:
 
     def _whole(self, trials: Sequence[Trial]) -> list[Trial]:
         whole = self.whole_pattern
-        refined = self.best(whole.refine([*trials, *self._undisplaced(trials)]), None)
+        refined = self.best(whole.refine([*trials, *undisplaced(trials, self.candidates)]), None)
         chosen = self.distinct(refined, CONVERGING)
         rest = [trial for trial in refined if trial not in chosen]
         return self.best([*whole.converged(chosen), *rest], None)
-
-    def _undisplaced(self, trials: Sequence[Trial]) -> list[Trial]:
-        """Return the trials with their atoms where the candidates have them, each once.
-
-        Coordinates are parameters that a poorly described pattern does not pay for. Those of a structure that the user
-        gave are to be refined.
-        """
-        found: dict[tuple[int, bytes, int], Trial] = {}
-        for trial in trials:
-            if self.candidates[trial.source].generator == GIVEN:
-                continue
-            kind = trial.source, trial.numbers.tobytes(), trial.directions.n_strains
-            if kind not in found:
-                structure = self.candidates[trial.source].structure
-                exchanged = trial.numbers.tolist() != list(structure.atomic_numbers)
-                moves = trial.moves if exchanged else ()
-                found[kind] = replace(trial.undisplaced(structure.frac_coords), moves=moves)
-        return list(found.values())
 
     def restarted(self, trials: Sequence[Trial], random: np.random.Generator) -> list[Trial]:
         """Return the trials, and what the best of them became from starts drawn at random around them."""

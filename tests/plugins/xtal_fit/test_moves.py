@@ -7,8 +7,19 @@ import pytest
 import spglib
 from pymatgen.core import Lattice, Structure
 
+from xtal_core.candidate import GIVEN, Candidate
 from xtal_core.measurement import Profile
-from xtal_fit.moves import EXCHANGE_COST, KICKS, PERTURBATIONS, exchanged, kicked, released, restarted, symmetrised
+from xtal_fit.moves import (
+    EXCHANGE_COST,
+    KICKS,
+    PERTURBATIONS,
+    exchanged,
+    kicked,
+    released,
+    restarted,
+    symmetrised,
+    undisplaced,
+)
 
 
 def space_group(trial, tolerance=1e-3):
@@ -50,6 +61,18 @@ def test_kicked_atoms_are_expected_where_they_were_kicked_to_and_released_ones_w
     for moved in released([anchored], np.random.default_rng(3)):
         np.testing.assert_array_equal(moved.anchor, trial.fractional)
     assert all(moved.anchor is None for moved in kicked([trial], np.random.default_rng(3)))
+
+
+def test_every_candidate_is_tried_once_with_its_atoms_where_it_has_them_unless_the_user_gave_it(trial_of, baddeleyite):
+    start = trial_of(baddeleyite, Profile())
+    trials = [start, *kicked([start], np.random.default_rng(3)), *exchanged([start])]
+    found = undisplaced(trials, [Candidate(baddeleyite, "test")])
+    assert len(found) == 1 + len(exchanged([start]))
+    for trial in found:
+        np.testing.assert_array_equal(trial.fractional, baddeleyite.frac_coords)
+        assert trial.directions.n_directions == trial.directions.n_strains == 4
+    assert found[0].moves == ()
+    assert undisplaced(trials, [Candidate(baddeleyite, GIVEN)]) == []
 
 
 def test_kicks_move_atoms_and_keep_the_space_group(trial_of, baddeleyite):
