@@ -13,7 +13,7 @@ from typing import Any
 from case_runs import Case, Outcome, RunFolder, solve_cases
 from data_sets import ROOT
 from result_pages import RESULTS, summarise_times, write_result
-from structure_library import CHOICES, MADE_OF, Library, digest_of_files, find_library
+from structure_library import CHOICES, Library, digest_of_files, find_library
 from xtal_core.errors import XtalError
 from xtal_core.plan import Plan
 from xtal_core.progress_display import progress_display

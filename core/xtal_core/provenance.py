@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +18,18 @@ from xtal_core.interfaces import UsesFiles
 from xtal_core.pattern import Pattern
 from xtal_core.plan import Tool, Tools
 
-#: Packages whose version may change numbers; torch only where a plugin uses it.
-PACKAGES = ("numpy", "scipy", "pymatgen", "spglib")
+#: Packages whose version may change numbers, as far as they are installed; torch only where a plugin uses it.
+PACKAGES = ("numpy", "scipy", "pymatgen", "spglib", "gemmi", "POT", "dscribe")
 
 
 def provenance(pattern: Pattern, tools: Tools) -> dict[str, Any]:
     """Return the record of a result: everything but `date` is the same for the same run."""
     packages = [*PACKAGES, *(["torch"] if "torch" in sys.modules else [])]
+    versions = {name: _installed_version(name) for name in packages}
     return {
         "xtal": xtal_core.__version__,
         "python": platform.python_version(),
-        "packages": {name: version(name) for name in packages},
+        "packages": {name: number for name, number in versions.items() if number is not None},
         "plugins": [_describe(tool) for tool in tools.members],
         "seed": tools.plan.seed,
         "jobs": tools.plan.jobs,
@@ -55,6 +56,13 @@ def sha256(path: Path) -> str:
 def _sha256(path: Path, size: int, modified: int) -> str:  # noqa: ARG001
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _installed_version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def _describe(tool: Tool) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,11 @@ from xtal_core.pattern_features import peak_width
 from xtal_core.problem import Problem
 from xtal_core.target import make_target, starting_profile
 from xtal_prototype.assignment import UNKNOWN_REPLACEMENT, Decoration, decorations, redistributions
-from xtal_prototype.atomic_volumes import element_volumes, expected_volume
-from xtal_prototype.chemistry import substitution_scores
+from xtal_prototype.atomic_volumes import VOLUME_TABLE, element_volumes, expected_volume
+from xtal_prototype.chemistry import SUBSTITUTION_TABLE, substitution_scores
 from xtal_prototype.plugin import PrototypeOptions
 from xtal_prototype.screening import Screened, screen
+from xtal_prototype.table import PROTOTYPE_TABLE
 from xtal_prototype.template import Template, anonymous_key
 from xtal_prototype.templates import TemplateSources, used_library
 
@@ -69,9 +71,11 @@ class PrototypeGenerator(Generator):
         ]
 
     def files(self) -> list[Path]:
-        """Return the library that is searched; see `UsesFiles`."""
+        """Return the library that is searched and the tables of this package that are used; see `UsesFiles`."""
         path = used_library(self.options)
-        return [] if path is None else [path]
+        tables = [VOLUME_TABLE, SUBSTITUTION_TABLE, *([PROTOTYPE_TABLE] if self.options.table else [])]
+        shipped = [Path(str(files("xtal_prototype") / "data" / name)) for name in tables]
+        return shipped if path is None else [path, *shipped]
 
     def _decorate(self, templates: Sequence[Template], amounts: dict[int, int]) -> list[Decoration]:
         """Return the likeliest decorations of every structure type."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -10,12 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xtal_core.errors import InputError
+from xtal_core.readers.structure_table import SUFFIXES as TABLE_SUFFIXES
+from xtal_core.readers.structure_table import iterate_structure_table
 
 _CIF_SUFFIXES = (".cif", ".cif.gz")
-_TABLE_SUFFIXES = (".csv", ".csv.gz")
-_WHAT_IS_READ = "give CIF files, folders of CIF files, or CSV tables with the columns material_id and cif"
-#: A CIF of a large structure is longer than csv's default limit for one field.
-_LONGEST_FIELD = 10_000_000
+_WHAT_IS_READ = "give CIF files, folders of CIF files, or CSV tables with a column cif"
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,7 @@ def find_files(paths: Iterable[Path]) -> list[tuple[str, Path]]:
             files += [(file.relative_to(path).as_posix(), file) for file in found]
         elif not path.exists():
             raise InputError("there is no such file or folder", _WHAT_IS_READ, path)
-        elif path.name.lower().endswith(_CIF_SUFFIXES + _TABLE_SUFFIXES):
+        elif path.name.lower().endswith(_CIF_SUFFIXES + TABLE_SUFFIXES):
             files.append((path.name, path))
         else:
             raise InputError("this is neither a CIF file nor a CSV table", _WHAT_IS_READ, path)
@@ -65,7 +63,7 @@ def find_files(paths: Iterable[Path]) -> list[tuple[str, Path]]:
 
 def count_structures(files: Iterable[tuple[str, Path]]) -> int:
     """Return how many structures `files` hold, every CIF file taken as one."""
-    return sum(sum(1 for _ in _rows(path)) if _is_table(path) else 1 for _, path in files)
+    return sum(sum(1 for _ in iterate_structure_table(path)) if _is_table(path) else 1 for _, path in files)
 
 
 def iterate_structures(files: Iterable[tuple[str, Path]]) -> Iterator[RawStructure]:
@@ -78,33 +76,12 @@ def iterate_structures(files: Iterable[tuple[str, Path]]) -> Iterator[RawStructu
 
 
 def _is_table(path: Path) -> bool:
-    return path.name.lower().endswith(_TABLE_SUFFIXES)
+    return path.name.lower().endswith(TABLE_SUFFIXES)
 
 
 def _structures_of_table(path: Path) -> Iterator[RawStructure]:
-    for line, row in _rows(path):
-        # A short row leaves its last columns None.
-        source, cif = (row["material_id"] or "").strip(), row["cif"] or ""
-        yield RawStructure(source or f"{path.name} line {line}", cif, (row.get("protostructure") or "").strip() or None)
-
-
-def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield (line, row) of a table."""
-    csv.field_size_limit(_LONGEST_FIELD)
-    line = 1
-    try:
-        with (gzip.open if path.name.lower().endswith(".gz") else open)(
-            path, "rt", encoding="utf-8", newline=""
-        ) as file:
-            reader = csv.DictReader(file)
-            missing = {"material_id", "cif"} - set(reader.fieldnames or ())
-            if missing:
-                raise InputError(f"the column {' and '.join(sorted(missing))} is missing", _WHAT_IS_READ, path, 1)
-            for row in reader:
-                yield line, row
-                line = reader.line_num + 1
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"the table cannot be read ({error})", "check that the file is complete", path, line) from None
+    for row in iterate_structure_table(path):
+        yield RawStructure(row.name, row.cif, row.columns.get("protostructure", "").strip() or None)
 
 
 def _structures_of_cif(name: str, path: Path) -> Iterator[RawStructure]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from xtal_core.errors import InputError, StructureError
 from xtal_core.progress import Progress
+from xtal_core.readers.structure_table import SUFFIXES as TABLE_SUFFIXES
+from xtal_core.readers.structure_table import iterate_structure_table
 from xtal_core.workers import in_order
 from xtal_study.structure_symmetry import structure_type
 
@@ -18,11 +18,7 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 _FILE_SUFFIXES = (".cif", ".mcif", ".vasp", ".poscar", ".json")
-_TABLE_SUFFIXES = (".csv", ".csv.gz")
 _WANTED = "give structure files, folders of them, or CSV(.gz) tables with the column cif"
-
-#: A CIF of a large structure is longer than csv's default limit for one field.
-_LONGEST_FIELD = 10_000_000
 
 #: Structures a worker reads at a time.
 _CHUNK = 16
@@ -79,7 +75,7 @@ class Refusal:
 
 
 def find_entries(paths: Iterable[Path]) -> list[Entry]:
-    """Return the structures at `paths`, in order; rows of a table are called by their `material_id` where it has one.
+    """Return the structures at `paths`, in order; rows of a table are called as `TableRow` says.
 
     Raises InputError for paths that do not exist or hold nothing that is read here, and for two structures of one name.
     """
@@ -92,7 +88,7 @@ def find_entries(paths: Iterable[Path]) -> list[Entry]:
             entries += [Entry(file.relative_to(path).as_posix(), file) for file in found]
         elif not path.exists():
             raise InputError("there is no such file or folder", _WANTED, path)
-        elif path.name.lower().endswith(_TABLE_SUFFIXES):
+        elif path.name.lower().endswith(TABLE_SUFFIXES):
             entries += _rows(path)
         elif _is_structure(path):
             entries.append(Entry(path.name, path))
@@ -148,6 +144,7 @@ def read_entries(entries: Sequence[Entry], jobs: int, progress: Progress) -> tup
 
 def read_entry(entry: Entry) -> Known | Refusal:
     """Return the structure of `entry`, or why it takes no part."""
+    from xtal_core.displacements import without_displacements
     from xtal_core.readers import read_structure
     from xtal_core.readers.structure_cif import structures_in_cif
 
@@ -162,6 +159,8 @@ def read_entry(entry: Entry) -> Known | Refusal:
         if not structure.is_ordered:
             raise StructureError("has partly occupied sites", "the study compares ordered structures", entry.name)
         structure.remove_oxidation_states()
+        # The study changes cells and settings, which tensors would have to follow; it is about places, not motion.
+        structure = without_displacements(structure)
         return Known(entry.name, entry.reference, structure, structure_type(structure))
     except InputError as error:
         return Refusal(entry.name, str(error))
@@ -183,23 +182,11 @@ def _is_structure(path: Path) -> bool:
 
 
 def _rows(path: Path) -> Iterator[Entry]:
-    """Yield the structures of a table. Raises InputError when it cannot be read or has no column `cif`."""
-    csv.field_size_limit(_LONGEST_FIELD)
-    line = 1
-    try:
-        opener = gzip.open if path.name.lower().endswith(".gz") else open
-        with opener(path, "rt", encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file)
-            if "cif" not in (reader.fieldnames or ()):
-                raise InputError("the column cif is missing", _WANTED, path, 1)
-            for row in reader:
-                name = (row.get("material_id") or "").strip() or f"{path.name} line {line + 1}"
-                if not (row["cif"] or "").strip():
-                    raise InputError("the row has no cif", "remove it", path, line + 1)
-                yield Entry(name, path, row["cif"])
-                line = reader.line_num
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"the table cannot be read ({error})", "check that it is complete", path, line) from None
+    """Yield the structures of a table. Raises InputError when it cannot be read, or a row has no CIF."""
+    for row in iterate_structure_table(path):
+        if not row.cif.strip():
+            raise InputError("the row has no cif", "remove it", path, row.line)
+        yield Entry(row.name, path, row.cif)
 
 
 def _refuse_repeated_names(entries: Sequence[Entry]) -> None:

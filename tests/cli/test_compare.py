@@ -144,6 +144,15 @@ def test_a_metric_that_cannot_take_a_structure_is_listed_with_its_reason(xtal, s
     assert "has occupancy 0.9" in table
 
 
+def test_a_metric_that_fails_alone_gives_its_reason_once_with_a_remedy(xtal, salt, tmp_path):
+    r = np.arange(1, 400) * 0.01
+    np.savetxt(tmp_path / "salt.gr", np.column_stack([r, np.sin(r)]))
+    outcome = xtal("compare", "salt.gr", salt, "--metric", "pdd")
+    message = one_line_error(outcome, 2)
+    assert "salt.gr is a .gr file, pdd compares structures; give structures, or another metric" in message
+    assert outcome.out == ""
+
+
 def test_when_every_metric_fails_the_command_does_too(xtal, salt, vacancies):
     outcome = xtal("compare", salt, vacancies, "--metric", "pdd", "--metric", "amd")
     message = one_line_error(outcome, 2)
@@ -397,3 +406,32 @@ def test_comparing_never_imports_torch(salt, large_salt):
     command = [sys.executable, "-c", code, "compare", str(salt), str(large_salt)]
     process = subprocess.run(command, capture_output=True, text=True, check=True)
     assert process.stderr.split() == ["0", "False", "True"]
+
+
+def tetragonal(displacements, loops=""):
+    """Return the CIF of a crystal whose atoms are displaced as a column and loops say."""
+    cell = [f"_cell_length_{name} {value}" for name, value in zip("abc", (4.1, 4.1, 5.9), strict=True)]
+    angles = [f"_cell_angle_{name} 90" for name in ("alpha", "beta", "gamma")]
+    items = ["label", "type_symbol", "fract_x", "fract_y", "fract_z", "U_iso_or_equiv"]
+    atoms = [f"Sr1 Sr 0.1 0.2 0 {displacements}", f"O1 O 0.45 0.4 0.4 {displacements}"]
+    head = ["data_a", *cell, *angles, "_symmetry_space_group_name_H-M 'P 4'"]
+    return "\n".join([*head, "loop_", *(f"_atom_site_{item}" for item in items), *atoms, loops, ""])
+
+
+def test_displacements_of_a_cif_count_for_pair_distribution_functions_only(xtal, tmp_path):
+    components = [f"_atom_site_aniso_U_{place}" for place in ("11", "22", "33", "12", "13", "23")]
+    tensors = ["Sr1 0.03 0.003 0.005 0 0 0", "O1 0.003 0.03 0.005 0 0 0"]
+    (tmp_path / "iso.cif").write_text(tetragonal(0.005))
+    (tmp_path / "none.cif").write_text(tetragonal("?"))
+    (tmp_path / "aniso.cif").write_text(
+        tetragonal(0.0127, "\n".join(["loop_", "_atom_site_aniso_label", *components, *tensors]))
+    )
+    values = {}
+    for file in ("iso.cif", "aniso.cif"):
+        outcome = xtal("compare", "none.cif", file, "--json")
+        assert outcome.code == 0, outcome.err
+        values[file] = {row["metric"]: row["value"] for row in json.loads(outcome.out)}
+    assert values["iso.cif"]["pdf-rw"] < 1e-6  # 0.005 Å² is what atoms get that bring none
+    assert values["aniso.cif"]["pdf-rw"] > 0.02
+    for metric in values["iso.cif"].keys() - {"pdf-rw", "pdf-pcc"}:
+        assert values["aniso.cif"][metric] == values["iso.cif"][metric], metric

@@ -178,8 +178,8 @@ def test_a_killed_run_keeps_finished_slices_and_can_be_repeated(tmp_path):
     [
         ("absent.csv", None, "no such file or folder"),
         ("notes.txt", b"hello", "neither a CIF file nor a CSV table"),
-        ("empty.csv", b"", "column cif and material_id is missing"),
-        ("columns.csv", b"material_id,structure\n1,2\n", "column cif is missing"),
+        ("empty.csv", b"", "column 'cif' is missing"),
+        ("columns.csv", b"material_id,structure\n1,2\n", "column 'cif' is missing"),
         ("cut.csv.gz", gzip.compress(b"material_id,cif\n" + b"a,b\n" * 9999, mtime=0)[:-40], "cannot be read"),
         ("binary.csv", b"material_id,cif\n\xff\xfe\x00,\xff\n", "cannot be read"),
     ],

@@ -94,8 +94,14 @@ def test_structures_of_the_library_are_proposed_and_the_library_is_named(salt, s
     best = generator.generate(salt, Workbench(simulator))[0]
     assert best.origin == "AB_cF8_225_a_b (library mine)"
     assert best.structure.composition.reduced_formula == "NaCl"
-    assert generator.files() == [path]
-    assert PrototypeGenerator(TABLE_ALONE).files() == []
+    assert generator.files()[0] == path
+    assert {file.name for file in generator.files()[1:]} == {"element_volumes.json", "substitutions.npz"}
+
+
+def test_the_tables_that_ship_with_the_package_are_named_where_they_are_used():
+    files = PrototypeGenerator(TABLE_ALONE).files()
+    assert {file.name for file in files} == {"element_volumes.json", "substitutions.npz", "prototypes.npz"}
+    assert all(file.is_file() for file in files)
 
 
 def test_the_refined_candidate_is_rock_salt(salt, simulator):

@@ -59,7 +59,7 @@ def test_a_row_that_is_no_structure_is_refused_with_the_reason(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.csv", "material_id,text\nx,y\n", "column cif is missing"),
+        ("a.csv", "material_id,text\nx,y\n", "column 'cif' is missing"),
         ("a.csv", "material_id,cif\nx,\n", "line 2: the row has no cif"),
         ("a.csv", "material_id,cif\nx,data_\nx,data_\n", "x is there twice"),
         ("a.png", "", "neither a structure file nor a table"),
