@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from pymatgen.core import Lattice, Structure
@@ -13,10 +13,10 @@ from data_sets import Material, data_file
 from xtal_core.errors import InputError
 from xtal_core.readers import read_structure
 from xtal_pair_distribution.metrics import PearsonMetric, rw_metric
-from xtal_pair_distribution.plugin import PearsonOptions, RwOptions
+from xtal_pair_distribution.plugin import STRETCH_BETWEEN_STRUCTURES, PearsonOptions, RwOptions
 
-#: Known cells are right within this; a larger stretch would make other substances of the same type fit, too.
-MAX_STRETCH = 0.01
+#: A larger stretch than the metrics allow a measurement by default, which makes other substances fit, too.
+LARGER_STRETCH = STRETCH_BETWEEN_STRUCTURES
 
 
 @dataclass(frozen=True)
@@ -91,11 +91,10 @@ def rank_measured(sample: Sample, materials: list[Material]) -> list[dict[str, A
     candidates += [("wrong", name, "literature", _cubic(*cell)) for name, cell in sample.common.items()]
     for kind, ids in (("wrong", sample.from_table), ("alike", sample.alike)):
         candidates += [(kind, s.reduced_formula, name, s) for name, s in _from_table(ids, materials).items()]
-    strict = RwOptions(max_stretch=MAX_STRETCH)
-    residual, default = rw_metric(strict), rw_metric(RwOptions())
-    correlation = PearsonMetric(replace(PearsonOptions(), max_stretch=MAX_STRETCH))
-    reader = PearsonMetric(PearsonOptions())
-    features = residual.featurise([reader.read_item(data_file(sample.measured)), *(entry[-1] for entry in candidates)])
+    residual, correlation = rw_metric(RwOptions()), PearsonMetric(PearsonOptions())
+    stretching = rw_metric(RwOptions(max_stretch=LARGER_STRETCH))
+    data = correlation.read_item(data_file(sample.measured))
+    features = residual.featurise([data, *(entry[-1] for entry in candidates)])
     measured, rows = features[0], []
     for (kind, name, source, _), feature in zip(candidates, features[1:], strict=True):
         morph = correlation.explain(feature, measured)
@@ -107,7 +106,7 @@ def rank_measured(sample: Sample, materials: list[Material]) -> list[dict[str, A
                 "from": source,
                 "pdf-rw": float(residual.compare([feature], [measured])[0, 0]),
                 "pdf-pcc": float(correlation.compare([feature], [measured])[0, 0]),
-                "pdf-rw by default": float(default.compare([feature], [measured])[0, 0]),
+                "pdf-rw stretching": float(stretching.compare([feature], [measured])[0, 0]),
                 "stretch": morph["first onto second: stretch"],
                 "smear": morph["first onto second: smear (Å)"],
                 "damping": morph.get("first onto second: damping (Å⁻¹)", 0.0),

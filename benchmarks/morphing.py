@@ -28,7 +28,7 @@ import numpy as np
 from pymatgen.core import Structure
 
 from data_sets import Material, data_file, read_materials
-from measured_pdf import MAX_STRETCH, SAMPLES, rank_measured
+from measured_pdf import LARGER_STRETCH, SAMPLES, rank_measured
 from peers import Peer, add_peers_option
 from result_pages import RESULTS, markdown_table, write_result
 from simulator import machine
@@ -41,7 +41,7 @@ from xtal_pair_distribution.crystal import Crystal
 from xtal_pair_distribution.morph_fit import Morphable, Target, fit_morph
 from xtal_pair_distribution.morphing import Morph, MorphLimits, MorphSource, morphed
 from xtal_pair_distribution.pair_distribution import PairDistribution
-from xtal_pair_distribution.plugin import RwOptions
+from xtal_pair_distribution.plugin import STRETCH_ONTO_MEASUREMENT
 
 #: G(r) as a synchrotron gives it. It is longer than what is compared: stretching and smearing need more.
 CONDITIONS = Conditions(q_max=25.0, q_damp=0.03, r_max=34.0)
@@ -52,6 +52,9 @@ LIMITS = MorphLimits(0.05, 0.5)
 
 #: Agreement that counts as the same Rw.
 SAME = 1e-4
+
+#: Values of Rw this close to that of the right structure do not decide between the two.
+UNDECIDED = 0.01
 
 KINDS = ("strained and warmer", "strained and distorted", "another compound")
 
@@ -86,16 +89,17 @@ The median of the {n} ratios is {ratio:.0f}.
 ## Measured G(r)
 
 Values between measured G(r) and their own structures, and ten others each: common ones, and those of `mp20/val` of the
-same or a related type and of similar size. Stretches are limited to {max_stretch:g}, as the cell of a substance that is
-to be recognised is known; the last column has the values with the default limit of {default_stretch:g}.
+same or a related type and of similar size, with default options. These limit stretches of a measurement to
+{max_stretch:g}, as the cell of a substance that is to be recognised is known; the last column has the values with a
+limit of {larger_stretch:g}, the default between structures.
 
 {measured}
 {ranks}
 
 A stretch makes compounds of one type alike whose elements have a similar ratio of electrons, or are alone: this is what
 morphing is for when strain or temperature are to be forgiven, and why the limit matters when a substance is to be
-recognised. {alike} are ordered on the lattice of nickel and scatter as it does; no G(r) of X-rays tells
-them apart, and they are not counted among the ten.
+recognised. Stretched by up to {larger_stretch:g}, {undecided}. {alike} are ordered on the lattice of
+nickel and scatter as it does; no G(r) of X-rays tells them apart, and they are not counted among the ten.
 """
 
 
@@ -254,8 +258,9 @@ def page(record: dict[str, Any]) -> str:
             ],
         ),
         ratio=float(np.median(peer_taken / taken)),
-        max_stretch=MAX_STRETCH,
-        default_stretch=RwOptions.max_stretch,
+        max_stretch=STRETCH_ONTO_MEASUREMENT,
+        larger_stretch=LARGER_STRETCH,
+        undecided=_undecided(measured),
         measured=markdown_table(
             [
                 "measured",
@@ -266,7 +271,7 @@ def page(record: dict[str, Any]) -> str:
                 "stretch",
                 "smear (Å)",
                 "damping (Å⁻¹)",
-                "default",
+                "stretched farther",
             ],
             [
                 [
@@ -278,7 +283,7 @@ def page(record: dict[str, Any]) -> str:
                     f"{row['stretch']:+.4f}",
                     f"{row['smear']:.3f}",
                     f"{row['damping']:.3f}",
-                    f"{row['pdf-rw by default']:.4f}",
+                    f"{row['pdf-rw stretching']:.4f}",
                 ]
                 for row in measured
             ],
@@ -292,11 +297,26 @@ def _rank(name: str, rows: list[dict[str, Any]]) -> str:
     """Return in words how many of the ten wrong structures are closer to the measurement than its own one."""
     own = next(row for row in rows if row["measured"] == name and row["kind"] == "own")
     wrong = [row for row in rows if row["measured"] == name and row["kind"] == "wrong"]
-    closer = [sum(row[value] < own[value] for row in wrong) for value in ("pdf-rw", "pdf-pcc", "pdf-rw by default")]
+    closer = [sum(row[value] < own[value] for row in wrong) for value in ("pdf-rw", "pdf-pcc", "pdf-rw stretching")]
     return (
         f"{name}: its own structure has Rw {own['pdf-rw']:.3f} and ranks number {closer[0] + 1} by `pdf-rw`, number "
-        f"{closer[1] + 1} by `pdf-pcc`, number {closer[2] + 1} by `pdf-rw` with default options, of {len(wrong) + 1}."
+        f"{closer[1] + 1} by `pdf-pcc`, number {closer[2] + 1} by `pdf-rw` when stretched farther, of {len(wrong) + 1}."
     )
+
+
+def _undecided(rows: list[dict[str, Any]]) -> str:
+    """Return in words which wrong structures a larger stretch makes as good as the measurement's own one."""
+    found = []
+    for sample in SAMPLES:
+        own = next(row for row in rows if row["measured"] == sample.name and row["kind"] == "own")
+        limit = own["pdf-rw stretching"] + UNDECIDED
+        rivals = [
+            row["structure"]
+            for row in rows
+            if row["measured"] == sample.name and row["kind"] == "wrong" and row["pdf-rw stretching"] <= limit
+        ]
+        found.append(f"{sample.name} is not told from {' and '.join(rivals) or 'none of the ten'}")
+    return ", ".join(found)
 
 
 def _agreement(rows: list[dict[str, Any]], label: str) -> list[object]:

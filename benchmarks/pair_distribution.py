@@ -30,13 +30,13 @@ from data_sets import data_file
 from peers import Peer, add_peers_option
 from result_pages import RESULTS, markdown_table, write_result
 from simulator import machine, read_structures
+from xtal_core.displacements import ISOTROPIC, tensor_properties
 from xtal_core.errors import XtalError
 from xtal_core.pattern import FloatArray
 from xtal_core.provenance import sha256
 from xtal_pair_distribution.calculation import pair_distributions
 from xtal_pair_distribution.conditions import Conditions
 from xtal_pair_distribution.diffpy_boundary import to_diffpy
-from xtal_pair_distribution.displacements import ISOTROPIC, tensor_properties
 from xtal_pair_distribution.scattering import scattering_strengths
 
 #: Structures for the comparison of values.

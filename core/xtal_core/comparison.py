@@ -175,4 +175,5 @@ def _explanation(metric: SimilarityMetric, name: str, first: Any, second: Any) -
     if not isinstance(metric, ExplainsPairs):
         return {}
     with fault_of(name):
-        return {key: float(value) for key, value in metric.explain(first, second).items()}
+        details = metric.explain(first, second)
+        return {key: value if isinstance(value, bool) else float(value) for key, value in details.items()}

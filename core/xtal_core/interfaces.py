@@ -292,7 +292,7 @@ class ExplainsPairs(Protocol):
     """What a metric may offer besides its interface: what the value of a pair depended on (fitted morphs, say)."""
 
     def explain(self, first: Any, second: Any) -> Mapping[str, float]:
-        """Return named quantities behind `compare([first], [second])`; units belong into the names."""
+        """Return named quantities, or yes and no, behind `compare([first], [second])`; units belong into the names."""
         ...
 
 

@@ -116,7 +116,8 @@ def reason_against(metric: SimilarityMetric, item: Item) -> str:
             return ""
     elif item.kind == "structure" or metric.compares == "patterns":
         return ""
-    return f"{item.name} is {item.describe()}, {metric.name} compares {metric.compares}"
+    remedy = f"give {metric.compares}, or another metric"
+    return f"{item.name} is {item.describe()}, {metric.name} compares {metric.compares}; {remedy}"
 
 
 @dataclass(frozen=True)

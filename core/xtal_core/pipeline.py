@@ -20,34 +20,44 @@ from xtal_core.agreement_factors import agreement_factors, r_bragg
 from xtal_core.candidate import Candidate, RankedCandidate, Solution
 from xtal_core.errors import OptionError, PluginError, XtalError, fault_of
 from xtal_core.interfaces import Workbench
+from xtal_core.interruption import Interruption
 from xtal_core.parsimony import parsimony_of
 from xtal_core.plan import Tools
 from xtal_core.preparation import blank_notes
 from xtal_core.problem import Problem
 from xtal_core.progress import Progress, SilentProgress
 from xtal_core.provenance import provenance
-from xtal_core.ranking import rank
+from xtal_core.ranking import Ranking, rank
 from xtal_core.reflection_table import reflection_table
-from xtal_core.verdict import judge
+from xtal_core.verdict import Verdict, judge
+
+#: What becomes of a search that the user interrupts.
+RANKING = "ranking what was finished"
 
 
 def solve(
-    problem: Problem, tools: Tools, progress: Progress | None = None, given: Sequence[Candidate] = ()
+    problem: Problem,
+    tools: Tools,
+    progress: Progress | None = None,
+    given: Sequence[Candidate] = (),
+    interruption: Interruption | None = None,
 ) -> Solution:
     """Return the solution of `problem` by `tools`, which `xtal_core.plan.gather_tools` makes of a plan.
 
     Candidates `given` by hand are pooled with those of the generators, of which there may then be none. When the user
-    interrupts, the solution is that of what was found until then; KeyboardInterrupt is only raised when nothing was.
-    Raises PluginError when a plugin fails; a generator among several may fail, which is noted.
+    interrupts, the solution is that of what was found until then: always ranked, but not assessed any further.
+    KeyboardInterrupt is only raised when nothing was found, or the user interrupts again. Raises PluginError when a
+    plugin fails; a generator among several may fail, which is noted.
     """
     plan, stages = tools.plan, {}
     if not given and not tools.generators:
         raise OptionError("no generator was named", "name one, or give a structure")
+    interruption = interruption or Interruption()
     notes: list[str] = []
     generated = list(given)
     finished: list[Candidate] = []
     workbench = Workbench(tools.simulator, plan.seed, progress or SilentProgress(), plan.jobs, finished.extend)
-    interrupted = False
+    search_interrupted = False
     try:
         with _timed("generate", stages):
             for candidates in _generate(problem, tools, workbench, notes):
@@ -59,21 +69,26 @@ def solve(
         candidates = _salvage(finished, generated)
         if not candidates:
             raise
-        interrupted = True
+        interruption.accept(RANKING)
+        search_interrupted = True
         notes.append(f"interrupted: {len(finished)} of {len(candidates)} candidates were finished, the rest as found")
     with _timed("rank", stages):
-        # Candidates that nobody refined get a fit too, so that all can be ranked by the same residual.
-        with fault_of(plan.simulator):
-            candidates = compare_with_pattern(problem, candidates, tools.simulator)
-        ranked, remarks = rank(candidates, tools.metric, plan.n_candidates, parsimony_of(problem.pattern))
-    with _timed("assess", stages), fault_of(plan.simulator):
-        ranked = tuple(_assessed(problem, candidate, tools) for candidate in ranked)
-    with _timed("judge", stages):
-        verdict = judge(problem, ranked, plan, interrupted=interrupted) if tools.generators else None
+        ranked, remarks = interruption.complete(lambda: _rank(problem, candidates, tools), RANKING)
+    verdict = None
+    try:
+        with _timed("assess", stages), fault_of(plan.simulator):
+            for index, candidate in enumerate(ranked):
+                ranked = (*ranked[:index], _assessed(problem, candidate, tools), *ranked[index + 1 :])
+        with _timed("judge", stages):
+            verdict = judge(problem, ranked, plan, interrupted=search_interrupted) if tools.generators else None
+    except KeyboardInterrupt:
+        interruption.accept("leaving out what is left of the assessment")
+        notes.append("interrupted after ranking: candidates without agreement factors were not assessed")
+        verdict = Verdict("not assessed", remarks=("it was interrupted",)) if tools.generators else None
     notes += _fit_notes(ranked)
     notes += blank_notes(problem.pattern, ranked)
     record = provenance(problem.pattern, tools) | {"seconds": stages}
-    return Solution(problem, ranked, record, (*notes, *remarks), interrupted, verdict)
+    return Solution(problem, ranked, record, (*notes, *remarks), interruption.happened, verdict)
 
 
 def _generate(problem: Problem, tools: Tools, workbench: Workbench, notes: list[str]) -> Iterator[list[Candidate]]:
@@ -106,6 +121,14 @@ def _refine(problem: Problem, candidates: Sequence[Candidate], tools: Tools, wor
     if any(candidate.fit is not None and not np.isfinite(candidate.fit.residual) for candidate in refined):
         raise PluginError(name, "returned a residual that is not a number")
     return refined
+
+
+def _rank(problem: Problem, candidates: Sequence[Candidate], tools: Tools) -> Ranking:
+    """Return the candidates ranked, and what is to be said of them."""
+    # Candidates that nobody refined get a fit too, so that all can be ranked by the same residual.
+    with fault_of(tools.plan.simulator):
+        fitted = compare_with_pattern(problem, candidates, tools.simulator)
+    return rank(fitted, tools.metric, tools.plan.n_candidates, parsimony_of(problem.pattern))
 
 
 def _assessed(problem: Problem, ranked: RankedCandidate, tools: Tools) -> RankedCandidate:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from xtal_core.errors import OptionError
@@ -61,6 +63,11 @@ class Tool:
     offer: Offer
     instance: Any
     options: Mapping[str, Any]
+
+    def ships(self, path: Path) -> bool:
+        """Return whether the file at `path` is part of the plugin's package."""
+        package = sys.modules[type(self.instance).__module__.partition(".")[0]]
+        return package.__file__ is not None and path.is_relative_to(Path(package.__file__).parent)
 
 
 @dataclass(frozen=True, eq=False)

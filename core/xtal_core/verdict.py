@@ -13,7 +13,7 @@ from typing import Literal
 from xtal_core.candidate import RankedCandidate
 from xtal_core.plan import Plan
 from xtal_core.problem import Problem
-from xtal_core.verdict_calibration import Calibrations, calibrations
+from xtal_core.verdict_calibration import Calibrations, calibration_digest, calibrations
 from xtal_core.verdict_features import VerdictFeatures, verdict_features
 
 
@@ -33,6 +33,8 @@ class Verdict:
         Ranks of the candidates, distinct from the first, that the pattern does not tell from it.
     remarks
         Why it was not assessed, or what limits its validity.
+    calibration
+        SHA-256 of the file that the probability was calculated with; None without a probability.
     """
 
     word: Literal["solved", "ambiguous", "not solved", "not assessed"]
@@ -40,6 +42,7 @@ class Verdict:
     features: VerdictFeatures | None = None
     rivals: tuple[int, ...] = ()
     remarks: tuple[str, ...] = ()
+    calibration: str | None = None
 
 
 def judge(problem: Problem, ranked: Sequence[RankedCandidate], plan: Plan, *, interrupted: bool = False) -> Verdict:
@@ -58,7 +61,7 @@ def judge(problem: Problem, ranked: Sequence[RankedCandidate], plan: Plan, *, in
     values = asdict(features)
     probability = calibration.probability(values)
     remarks = _limits(problem, plan, known, calibration.outside(values))
-    return Verdict(calibration.word(probability), probability, features, rivals, tuple(remarks))
+    return Verdict(calibration.word(probability), probability, features, rivals, tuple(remarks), calibration_digest())
 
 
 def is_model_limited(problem: Problem) -> bool:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -129,8 +130,17 @@ class Calibrations:
 @cache
 def calibrations() -> Calibrations:
     """Return the calibrations that come with the package."""
-    text = (files("xtal_core") / "data" / CALIBRATION_FILE).read_text("utf-8")
-    return Calibrations.from_record(json.loads(text))
+    return Calibrations.from_record(json.loads(_content()))
+
+
+@cache
+def calibration_digest() -> str:
+    """Return the SHA-256 of the file that `calibrations` reads, in hexadecimal digits."""
+    return hashlib.sha256(_content()).hexdigest()
+
+
+def _content() -> bytes:
+    return (files("xtal_core") / "data" / CALIBRATION_FILE).read_bytes()
 
 
 def _calibration(record: Mapping[str, Any]) -> Calibration:

@@ -36,7 +36,7 @@ def pair_distributions(
     Parameters
     ----------
     structures
-        With displacements as in `displacements.py`, or as their own `U` for diffpy structures.
+        With displacements as in `xtal_core.displacements`, or as their own `U` for diffpy structures.
     conditions
         Radiation, resolution, displacements of atoms that have none, and the grid.
     labels

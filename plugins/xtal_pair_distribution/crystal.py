@@ -44,10 +44,11 @@ class Crystal:
 
     @classmethod
     def from_structure(cls, structure: Structure, u_iso: float, label: str = "the structure") -> Crystal:
-        """Return the atoms of a pymatgen structure, whose site properties hold displacements (see `displacements.py`).
+        """Return the atoms of a pymatgen structure.
 
-        Sites without any get `u_iso` Å². Raises StructureError for structures without atoms, with a flat cell, numbers
-        that are not finite or species that are no elements.
+        Its site properties hold displacements (see `xtal_core.displacements`); sites without any get `u_iso` Å². Raises
+        StructureError for structures without atoms, with a flat cell, numbers that are not finite or species that are
+        no elements.
         """
         from pymatgen.core import DummySpecies, Species
 

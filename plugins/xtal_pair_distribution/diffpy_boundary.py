@@ -2,8 +2,8 @@
 
 Cell, its orientation, elements and charges, occupancies, labels and displacements survive both ways. pymatgen keeps all
 species of a site together, with one label; diffpy has an atom for each. Displacements are site properties in pymatgen
-(see `displacements.py`). Whatever else either side may carry (other site properties, titles, settings of programs) has
-no place on the other.
+(see `xtal_core.displacements`). Whatever else either side may carry (other site properties, titles, settings of
+programs) has no place on the other.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from diffpy.structure import Structure as DiffpyStructure
 from pymatgen.core import Composition, DummySpecies, Element, Species, Structure, get_el_sp
 from pymatgen.core import Lattice as PymatgenLattice
 
+from xtal_core.displacements import ISOTROPIC, tensor_properties
 from xtal_core.errors import StructureError
-from xtal_pair_distribution.displacements import ISOTROPIC, site_isotropic, site_tensor, tensor_properties
+from xtal_pair_distribution.displacements import site_isotropic, site_tensor
 
 #: Atoms this close in fractional coordinates are on one site; displacements in Å² that close are equal.
 SAME = 1e-9

@@ -1,10 +1,4 @@
-"""Displacement parameters as pymatgen structures carry them: site properties, in the conventions of CIF.
-
-`u_iso` is the mean squared displacement of a site in Å² along any direction. The tensor of an anisotropic site is in
-the six properties that pymatgen's own `ThermalDisplacementMatrices` writes, `U11_cif` to `U12_cif`, in Å²: components
-of CIF's U, on axes along the reciprocal basis vectors. Where a site has both, the tensor counts. None and NaN mean that
-the site has no such parameter, and so does a displacement of zero, which is how files of the PDF programs say it.
-"""
+"""Displacements of sites, as `xtal_core.displacements` keeps them, read and turned into Cartesian ones."""
 
 from __future__ import annotations
 
@@ -13,17 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xtal_core.displacements import ISOTROPIC, PLACES, TENSOR
 from xtal_core.errors import StructureError
 from xtal_core.pattern import FloatArray
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
-
-ISOTROPIC = "u_iso"
-TENSOR = ("U11_cif", "U22_cif", "U33_cif", "U23_cif", "U13_cif", "U12_cif")
-
-#: Where each component of TENSOR stands in the matrix.
-PLACES = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
 
 
 def site_tensor(properties: Mapping[str, Any], label: str) -> FloatArray | None:
@@ -55,11 +44,6 @@ def site_isotropic(properties: Mapping[str, Any], label: str) -> float | None:
     if value is not None and value < 0:
         raise StructureError(f"{ISOTROPIC} of {label} is {value:g}", "give a positive mean squared displacement")
     return value or None
-
-
-def tensor_properties(tensor: FloatArray | None) -> dict[str, float | None]:
-    """Return the site properties that hold CIF's (3, 3) U in Å²; without one, None in each."""
-    return {name: None if tensor is None else float(tensor[place]) for name, place in zip(TENSOR, PLACES, strict=True)}
 
 
 def cartesian_displacements(structure: Structure, default: float, label: str) -> FloatArray:

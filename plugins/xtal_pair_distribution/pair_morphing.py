@@ -15,7 +15,11 @@ from xtal_pair_distribution.gr_file import stated_conditions
 from xtal_pair_distribution.morph_fit import MorphFit, fit_morph, unmorphed
 from xtal_pair_distribution.morphing import MorphLimits
 from xtal_pair_distribution.pair_distribution import PairDistribution
-from xtal_pair_distribution.plugin import PairDistributionOptions
+from xtal_pair_distribution.plugin import (
+    STRETCH_BETWEEN_STRUCTURES,
+    STRETCH_ONTO_MEASUREMENT,
+    PairDistributionOptions,
+)
 
 Feature = StructureFeature | MeasuredFeature
 
@@ -43,7 +47,8 @@ class PairMorphing:
         if options.r_min >= options.r_max:
             raise OptionError(f"r_min is {options.r_min} Å and r_max {options.r_max} Å", "give a larger r_max")
         self._options = options
-        self._limits = MorphLimits(options.max_stretch, options.max_smear) if options.morph else MorphLimits(0.0, 0.0)
+        self._limits = _limits(options, STRETCH_BETWEEN_STRUCTURES)
+        self._measured_limits = _limits(options, STRETCH_ONTO_MEASUREMENT)
         self._base = Conditions(
             radiation=options.radiation,
             q_min=options.q_min,
@@ -54,7 +59,7 @@ class PairMorphing:
             delta2=options.delta2,
             u_iso=options.u_iso,
             r_min=options.r_step,
-            r_max=self._needed_end(options.r_max),
+            r_max=_needed_end(options.r_max, self._limits),
             r_step=options.r_step,
         )
 
@@ -90,10 +95,11 @@ class PairMorphing:
         if isinstance(first, StructureFeature) and isinstance(second, MeasuredFeature):
             return [DirectedFit("first onto second", self._fit_to_measurement(first, second))]
         one, other = self._curve(first), self._curve(second)
-        window = self._shared_window(one, other)
-        fits = [DirectedFit("second onto first", self._fit(other, one, window, self._limits))]
+        limits = self._measured_limits if isinstance(first, MeasuredFeature) else self._limits
+        window = self._shared_window(one, other, limits)
+        fits = [DirectedFit("second onto first", self._fit(other, one, window, limits))]
         if both:
-            fits.append(DirectedFit("first onto second", self._fit(one, other, window, self._limits)))
+            fits.append(DirectedFit("first onto second", self._fit(one, other, window, limits)))
         return fits
 
     def _feature(self, item: Any, position: int) -> Feature:
@@ -107,7 +113,7 @@ class PairMorphing:
     def _fit_to_measurement(self, structure: StructureFeature, measured: MeasuredFeature) -> MorphFit:
         r = measured.curve.distribution.r
         window = max(self._options.r_min, float(r[0])), min(self._options.r_max, float(r[-1]))
-        limits = self._limits
+        limits = self._measured_limits
         if self._options.morph and self._options.q_damp is None and measured.stated.q_damp is None:
             limits = replace(limits, damping=LARGEST_DAMPING)
         return self._fit(structure.curves[self._conditions(measured)], measured.curve, window, limits)
@@ -123,17 +129,25 @@ class PairMorphing:
             self._base,
             **measured.stated.known(),
             r_min=float(r[0] - step * np.floor(r[0] / step * (1 - 1e-9))),
-            r_max=self._needed_end(min(self._options.r_max, float(r[-1]))),
+            r_max=_needed_end(min(self._options.r_max, float(r[-1])), self._measured_limits),
             r_step=step,
         )
 
-    def _needed_end(self, r_max: float) -> float:
-        """Return how far in Å a G(r) must reach to be compared up to `r_max` whatever the morph."""
-        return r_max / (1 - self._limits.stretch) + SMEARED_END * self._limits.smear
-
-    def _shared_window(self, one: Curve, other: Curve) -> Window:
+    def _shared_window(self, one: Curve, other: Curve, limits: MorphLimits) -> Window:
         """Return the range over which any morph of either G(r) can be compared with the other one."""
         first = max(float(curve.distribution.r[0]) for curve in (one, other))
         last = min(float(curve.distribution.r[-1]) for curve in (one, other))
-        stretch = self._limits.stretch
+        stretch = limits.stretch
         return max(self._options.r_min, first * (1 + stretch)), min(self._options.r_max, last * (1 - stretch))
+
+
+def _limits(options: PairDistributionOptions, stretch: float) -> MorphLimits:
+    """Return the limits that the options set, `stretch` where they leave it open."""
+    if not options.morph:
+        return MorphLimits(0.0, 0.0)
+    return MorphLimits(stretch if options.max_stretch is None else options.max_stretch, options.max_smear)
+
+
+def _needed_end(r_max: float, limits: MorphLimits) -> float:
+    """Return how far in Å a G(r) must reach to be compared up to `r_max` whatever the morph."""
+    return r_max / (1 - limits.stretch) + SMEARED_END * limits.smear

@@ -81,11 +81,11 @@ class RwpMetric(SimilarityMetric):
         return compare_each(first, second, self._options, self._residuals)
 
     def explain(self, first: PeakProfile, second: PeakProfile) -> Mapping[str, float]:
-        """Return which points were compared, the scale, and whether (1) or not (0) uncertainties were weights."""
+        """Return which points were compared, the scale, and whether uncertainties were weights."""
         common = common_axis(first, [second], self._options)
         return explain_overlap(first, second, common) | {
             "scale": _factor(common, common.weights, self._options.scale),
-            "weights from uncertainties": float(first.uncertainty is not None),
+            "weights from uncertainties": first.uncertainty is not None,
         }
 
     def _residuals(self, common: CommonAxis) -> FloatArray:

@@ -85,9 +85,7 @@ def list_structures(
             typer.echo(f"{source}\t{label}\tspace group {space_group}\tZ = {z}")
 
 
-TablesOption = Annotated[
-    list[Path], typer.Option("--from", metavar="CSV", help="Table with the columns material_id and cif; repeatable.")
-]
+TablesOption = Annotated[list[Path], typer.Option("--from", metavar="CSV", help="Table with a column cif; repeatable.")]
 
 
 @app.command()

@@ -86,7 +86,7 @@ def correlate(
     from xtal_core.registry import installed_registry
     from xtal_study.correlation_page import published_tables
     from xtal_study.records import correlation_record, made_from
-    from xtal_study.study_files import open_folder, write_correlation_study
+    from xtal_study.study_files import check_folder, write_correlation_study
     from xtal_study.study_runs import CorrelationRequest, study_correlations
 
     request = CorrelationRequest(
@@ -103,12 +103,13 @@ def correlate(
         pairs=pairs,
         resamples=resamples,
     )
-    open_folder(out)
+    check_folder(out)
     with progress_display(quiet) as progress:
         study = study_correlations(request, installed_registry(), progress)
     record = correlation_record(study, made_from(request, study.measured, installed_registry()))
     write_correlation_study(study, record, out, page or [])
-    _report(study, record, published_tables(study), out / "correlation.md", json, quiet)
+    page_file, absent = out / "correlation.md", candidates is None
+    _report(study, record, published_tables(study), page_file, json, quiet, candidates_absent=absent)
 
 
 @app.command()
@@ -135,7 +136,7 @@ def sensitivity(
     from xtal_core.registry import installed_registry
     from xtal_study.records import made_from, sensitivity_record
     from xtal_study.sensitivity_page import value_table, value_table_heading
-    from xtal_study.study_files import open_folder, write_sensitivity_study
+    from xtal_study.study_files import check_folder, write_sensitivity_study
     from xtal_study.study_runs import Request, study_sensitivity
 
     request = Request(
@@ -148,7 +149,7 @@ def sensitivity(
         jobs=jobs,
         folder=out,
     )
-    open_folder(out)
+    check_folder(out)
     with progress_display(quiet) as progress:
         study = study_sensitivity(request, installed_registry(), progress)
     record = sensitivity_record(study, made_from(request, study.measured, installed_registry()))
@@ -164,6 +165,7 @@ def _report(
     page: Path,
     json: bool,
     quiet: bool,
+    candidates_absent: bool = False,
 ) -> None:
     """Print the summary as JSON, or `text` and where the page is, and what was left out."""
     from xtal_study.records import json_text
@@ -174,6 +176,8 @@ def _report(
         sys.stdout.write(json_text(record))
     else:
         typer.echo(f"{text}\n{page}")
+    if candidates_absent:
+        typer.echo("no candidates take part: give a folder of them with --candidates", err=True)
     if study.refusals:
         typer.echo(f"{len(study.refusals)} structures take no part: see refused.csv", err=True)
     for name, reason in study.unavailable.items():

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from xtal_core.errors import InputError, StructureError
 from xtal_core.progress import Progress
-from xtal_core.readers.structure_table import SUFFIXES, iterate_structure_table
+from xtal_core.readers.structure_table import SUFFIXES as TABLE_SUFFIXES
+from xtal_core.readers.structure_table import iterate_structure_table
 from xtal_core.workers import in_order
 from xtal_study.structure_symmetry import structure_type
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 _FILE_SUFFIXES = (".cif", ".mcif", ".vasp", ".poscar", ".json")
 _WANTED = "give structure files, folders of them, or CSV(.gz) tables with the column cif"
-
 
 #: Structures a worker reads at a time.
 _CHUNK = 16
@@ -75,7 +75,7 @@ class Refusal:
 
 
 def find_entries(paths: Iterable[Path]) -> list[Entry]:
-    """Return the structures at `paths`, in order; rows of a table are called by their name where the table gives one.
+    """Return the structures at `paths`, in order; rows of a table are called as `TableRow` says.
 
     Raises InputError for paths that do not exist or hold nothing that is read here, and for two structures of one name.
     """
@@ -88,7 +88,7 @@ def find_entries(paths: Iterable[Path]) -> list[Entry]:
             entries += [Entry(file.relative_to(path).as_posix(), file) for file in found]
         elif not path.exists():
             raise InputError("there is no such file or folder", _WANTED, path)
-        elif path.name.lower().endswith(SUFFIXES):
+        elif path.name.lower().endswith(TABLE_SUFFIXES):
             entries += _rows(path)
         elif _is_structure(path):
             entries.append(Entry(path.name, path))
@@ -144,6 +144,7 @@ def read_entries(entries: Sequence[Entry], jobs: int, progress: Progress) -> tup
 
 def read_entry(entry: Entry) -> Known | Refusal:
     """Return the structure of `entry`, or why it takes no part."""
+    from xtal_core.displacements import without_displacements
     from xtal_core.readers import read_structure
     from xtal_core.readers.structure_cif import structures_in_cif
 
@@ -158,6 +159,8 @@ def read_entry(entry: Entry) -> Known | Refusal:
         if not structure.is_ordered:
             raise StructureError("has partly occupied sites", "the study compares ordered structures", entry.name)
         structure.remove_oxidation_states()
+        # The study changes cells and settings, which tensors would have to follow; it is about places, not motion.
+        structure = without_displacements(structure)
         return Known(entry.name, entry.reference, structure, structure_type(structure))
     except InputError as error:
         return Refusal(entry.name, str(error))

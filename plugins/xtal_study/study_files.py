@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,17 +20,19 @@ from xtal_study.sources import Refusal
 from xtal_study.text_tables import agreements_csv, cases_csv, csv_text, pairs_csv
 
 
-def open_folder(folder: Path) -> None:
-    """Make the folder of a study, or find one that an earlier study left.
+def check_folder(folder: Path) -> None:
+    """Check that a study can be kept in `folder`, which is made when the first results are there.
 
-    Raises OptionError for a file, for a folder that holds anything else, and where nothing can be written.
+    Raises OptionError for a file, for a folder that holds anything but an earlier study, and where nothing can be
+    written.
     """
     if folder.is_dir() and any(folder.iterdir()) and not (folder / FOLDER).is_dir():
         raise OptionError(f"{folder} holds something other than a study", "choose another --out")
-    try:
-        (folder / FOLDER).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OptionError(f"{folder} cannot be made ({error.strerror})", "choose another --out") from None
+    existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    if not existing.is_dir():
+        raise OptionError(f"{existing} is a file", "choose another --out")
+    if not os.access(existing, os.W_OK):
+        raise OptionError(f"{existing} cannot be written to", "choose another --out")
 
 
 def write_correlation_study(
@@ -39,6 +42,7 @@ def write_correlation_study(
 
     `record` is what `correlation_record` returned.
     """
+    folder.mkdir(parents=True, exist_ok=True)
     _write(folder, "pairs.csv", pairs_csv(study))
     _write(folder, "agreements.csv", agreements_csv(study.agreements))
     _write(folder, "refused.csv", _refusals_csv(study.refusals))
@@ -58,6 +62,7 @@ def write_sensitivity_study(
     study: SensitivityStudy, record: Mapping[str, Any], folder: Path, pages: Sequence[Path]
 ) -> None:
     """Write tables, page, figure and record of `study`, as `write_correlation_study` does."""
+    folder.mkdir(parents=True, exist_ok=True)
     _write(folder, "values.csv", cases_csv(study))
     _write(folder, "refused.csv", _refusals_csv(study.refusals))
     for target in (folder, *pages):

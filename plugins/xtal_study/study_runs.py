@@ -114,6 +114,9 @@ def study_correlations(
     wanted = {candidate.reference for candidate in candidates}
     entries = [*_sample(own, request, wanted), *candidates]
     known, refusals = _read(entries, request, progress)
+    if len(known) < 2:
+        reason = f" ({refusals[0].name}: {refusals[0].reason})" if refusals else ""
+        raise InputError(f"only {known[0].name} can be used{reason}", "give at least two structures")
     pair_set = draw_pairs(known, request.pairs, request.seed)
     if not pair_set.pairs:
         raise InputError("no pairs can be made of the structures", "give more of them")

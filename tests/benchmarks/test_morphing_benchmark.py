@@ -65,7 +65,7 @@ def run(tmp_path, monkeypatch):
     write_materials(folder / "val.csv.gz", materials)
     monkeypatch.setenv("XTAL_DATA", str(tmp_path / "data"))
     monkeypatch.setattr(morphing, "Peer", FakePeer)
-    measured = {"from": "file", "pdf-rw": 0.1, "pdf-pcc": 0.01, "pdf-rw by default": 0.3}
+    measured = {"from": "file", "pdf-rw": 0.1, "pdf-pcc": 0.01, "pdf-rw stretching": 0.3}
     measured |= dict.fromkeys(("stretch", "smear", "damping"), 0.0)
     monkeypatch.setattr(
         morphing,

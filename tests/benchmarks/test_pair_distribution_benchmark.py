@@ -7,9 +7,9 @@ from pymatgen.core import Lattice, Structure
 import pair_distribution
 from data_sets import Material, write_materials
 from pair_distribution import CASES, conditions_for, displaced, main
+from xtal_core.displacements import TENSOR, tensor_properties
 from xtal_pair_distribution.calculation import pair_distributions
 from xtal_pair_distribution.conditions import Conditions
-from xtal_pair_distribution.displacements import TENSOR, tensor_properties
 
 
 class FakePeer:

@@ -86,6 +86,13 @@ def library(says: str, paths: str, files: dict[str, str | bytes] | None = None) 
     return Case(f"library add {paths} --jobs 1 --library out", says, files or {})
 
 
+def study(says: str, arguments: str, files: dict[str, str | bytes] | None = None) -> Case:
+    """Return a case of `xtal study` that leaves no folder."""
+    return Case(f"study {arguments} --metric pdd --jobs 1 --out out", says, files or {})
+
+
+GR = "#### start data\n#L r G\n" + "\n".join(f"{0.1 * i:.1f} {i % 7}" for i in range(1, 60))
+
 CASES = {
     # patterns: the file
     "missing pattern": Case("solve no.xy --formula NaCl --wavelength CuKa --out out", "give a powder pattern"),
@@ -136,6 +143,7 @@ CASES = {
     "too few points": solve("at least 10 points", pattern="\n".join(SCAN[:9])),
     "negative angle": solve("line 1: 2θ is -10°; remove points", pattern=scan((1, "-10 5"))),
     "angle beyond 180": solve("line 20: 2θ is 180°; 2θ must be below 180°; give degrees", pattern=scan((20, "180 5"))),
+    "neutron pattern": solve("give an X-ray pattern", pattern=f"# neutron powder data\n{XY}"),
     "constant intensity": solve(
         "check which column is the intensity", pattern="\n".join(f"{r.split()[0]} 3" for r in SCAN)
     ),
@@ -286,6 +294,54 @@ CASES = {
     "POSCAR without elements": structure("name the elements", POSCAR_WITHOUT_NAMES, "POSCAR"),
     "broken JSON structure": structure("line 1: is not valid JSON", "{", "bad.json"),
     "unknown metric to compare by": Case("compare a.cif a.cif --metric pddd", "did you mean 'pdd'?", {"a.cif": SALT}),
+    # measured G(r)
+    "G(r) for a metric of structures": Case(
+        "compare a.gr a.cif --metric pdd", "give structures, or another metric", {"a.gr": GR, "a.cif": SALT}
+    ),
+    "text for a G(r)": Case(
+        "compare a.gr a.cif --metric pdf-rw", "give a G(r): lines of r in Å", {"a.gr": "words", "a.cif": SALT}
+    ),
+    "G(r) with uneven steps": Case(
+        "compare a.gr a.cif --metric pdf-rw",
+        "line 9: r goes from 0.6 to 0.75 Å",
+        {"a.gr": GR.replace("0.7 0", "0.75 0"), "a.cif": SALT},
+    ),
+    "G(r) to too small r": Case(
+        "compare a.gr a.cif --metric pdf-rw --set pdf-rw.r_min=5.8",
+        "compare over a range of r that both sides cover",
+        {"a.gr": GR, "a.cif": SALT},
+    ),
+    # all with each other
+    "matrix of one structure": Case("compare a.cif --matrix out.csv", "give at least two items", {"a.cif": SALT}),
+    "matrix of another kind of file": Case(
+        "compare a.cif b.cif --matrix out.xls", ".csv", {"a.cif": SALT, "b.cif": SALT}
+    ),
+    "matrix that exists": Case(
+        "compare a.cif b.cif --metric amd --matrix m.csv",
+        "--force",
+        {"a.cif": SALT, "b.cif": SALT, "m.csv": "precious"},
+    ),
+    "threshold of several metrics": Case(
+        "compare a.cif b.cif --threshold 0.1 --metric amd --metric pdd", "metric", {"a.cif": SALT, "b.cif": SALT}
+    ),
+    "empty folder to compare": Case("compare folder", "structures or patterns in it", {"folder/a.pdf": "x"}),
+    # studies
+    "missing structures to study": study("give structure files, folders of them", "correlate no.cif"),
+    "another kind of file to study": study("neither a structure file nor a table", "sensitivity a.xy", {"a.xy": XY}),
+    "unreadable structure to study": study(
+        "_cell_length_a is missing", "sensitivity a.cif", {"a.cif": SALT.replace("_cell_length_a 5.64\n", "")}
+    ),
+    "one structure to correlate": study("give at least two structures", "correlate a.cif", {"a.cif": SALT}),
+    "table without structures to study": study(
+        "give a table with a column 'cif'", "correlate a.csv", {"a.csv": "id\n1\n"}
+    ),
+    "candidates that are no folder": study(
+        "subfolder of CIF files for each reference", "correlate a.cif --candidates a.cif", {"a.cif": SALT}
+    ),
+    "unknown view to study": study("nowhere", "sensitivity a.cif --metric pdd@nowhere", {"a.cif": SALT}),
+    "studies into a file": Case(
+        "study sensitivity a.cif --metric pdd --out a.cif/b", "choose another --out", {"a.cif": SALT}
+    ),
     # simulation
     "no wavelength to simulate": Case("simulate a.cif --out out", "--wavelength", {"a.cif": SALT}),
     "unknown radiation to simulate": simulate("did you mean 'MoKa", "--wavelength MoKaa"),
@@ -301,7 +357,7 @@ CASES = {
     "missing collection": library("give CIF files, folders", "no.cif"),
     "collection of another kind": library("give CIF files, folders", "a.xy", {"a.xy": XY}),
     "folder without CIF": library("give CIF files, folders", "folder", {"folder/a.xy": XY}),
-    "table without its columns": library("the column 'cif' is missing", "a.csv", {"a.csv": "id,structure\n1,2\n"}),
+    "table without its columns": library("give a table with a column 'cif'", "a.csv", {"a.csv": "id,structure\n1,2\n"}),
     "damaged table": library(
         "check that the file is complete", "a.csv.gz", {"a.csv.gz": gzip.compress(b"material_id,cif\n" * 99)[:-9]}
     ),

@@ -128,7 +128,7 @@ def test_ranking_never_sees_the_reference(solve, tmp_path, monkeypatch):
 
     seen = []
 
-    def spy(problem, tools, progress, given):
+    def spy(problem, tools, *_):
         seen.extend([problem, tools])
         raise KeyboardInterrupt
 
@@ -170,6 +170,40 @@ def test_interruption_leaves_what_was_finished(solve, tmp_path):
     assert record["interrupted"]
     assert record["candidates"][0]["origin"] == "rock salt"
     assert "2 of 3 candidates were finished" in outcome.out
+    assert outcome.err == "interrupted: ranking what was finished\n"
+
+
+def interrupt_writing(monkeypatch, times):
+    """Interrupt the writing of reports so many times, in the middle of it."""
+    from xtal_core.report import writer
+
+    left = [None] * times
+    write_plot = writer.write_plot
+
+    def write(*arguments):
+        if left:
+            left.pop()
+            raise KeyboardInterrupt
+        write_plot(*arguments)
+
+    monkeypatch.setattr(writer, "write_plot", write)
+
+
+def test_interruption_of_the_report_leaves_a_whole_one(solve, tmp_path, monkeypatch):
+    interrupt_writing(monkeypatch, 1)
+    outcome = solve("--out", "out")
+    assert (outcome.code, outcome.err) == (130, "interrupted: writing the report; once more leaves none\n")
+    assert {"01.cif", "plot.png", "result.json", "run.toml"} <= {path.name for path in (tmp_path / "out").iterdir()}
+    record = json.loads((tmp_path / "out" / "result.json").read_text())
+    assert record["interrupted"]
+    assert record["candidates"][0]["agreement"]
+
+
+def test_a_second_interruption_leaves_nothing(solve, tmp_path, monkeypatch):
+    interrupt_writing(monkeypatch, 2)
+    outcome = solve("--out", "out")
+    assert (outcome.code, outcome.err.splitlines()[-1]) == (130, "xtal: interrupted")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_failing_plugin_is_named_and_leaves_nothing(solve, tmp_path):
@@ -247,7 +281,7 @@ def plans(monkeypatch):
 
     seen = []
 
-    def spy(problem, tools, progress, given):
+    def spy(problem, tools, *_):
         seen.append(tools.plan)
         raise KeyboardInterrupt
 

@@ -133,11 +133,12 @@ def test_a_metric_reads_the_files_of_its_own(registry, tmp_path):
 def test_what_a_metric_does_not_compare_is_refused(registry):
     found, _ = features(registry, "of-structures", SALT, PATTERN, VOLUME)
     assert found.refusals == {
-        1: "pattern is a powder pattern, of-structures compares structures",
-        2: "volume is a .volume file, of-structures compares structures",
+        1: "pattern is a powder pattern, of-structures compares structures; give structures, or another metric",
+        2: "volume is a .volume file, of-structures compares structures; give structures, or another metric",
     }
     found, _ = features(registry, "of-patterns", VOLUME, PATTERN)
-    assert found.refusals == {0: "volume is a .volume file, of-patterns compares patterns"}
+    remedy = "give patterns, or another metric"
+    assert found.refusals == {0: f"volume is a .volume file, of-patterns compares patterns; {remedy}"}
 
 
 def test_structures_are_simulated_like_the_first_pattern_and_patterns_stay(registry):

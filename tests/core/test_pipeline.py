@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from toys import ToyGenerator, caesium_chloride_type, rocksalt, salt_problem
-from xtal_core import pipeline
+from xtal_core import pipeline, provenance
 from xtal_core.candidate import Candidate
 from xtal_core.errors import OptionError, PluginError
+from xtal_core.interruption import Interruption
 from xtal_core.pipeline import solve
 
 
@@ -97,6 +98,55 @@ def test_interruption_of_a_second_generator_keeps_what_the_first_found(toy_tools
     assert len(solution.ranked) == 2
 
 
+def interrupting(function, *, calls):
+    """Return `function`, interrupted in those of its calls that are numbered in `calls`, counted from 1."""
+    count = 0
+
+    def wrapped(*arguments, **options):
+        nonlocal count
+        count += 1
+        if count in calls:
+            raise KeyboardInterrupt
+        return function(*arguments, **options)
+
+    return wrapped
+
+
+@pytest.mark.parametrize("stage", ["compare_with_pattern", "rank"])
+def test_interruption_of_the_ranking_still_ranks_everything(toy_tools, monkeypatch, stage):
+    monkeypatch.setattr(pipeline, stage, interrupting(getattr(pipeline, stage), calls={1}))
+    told = []
+    solution = solve(salt_problem(), toy_tools(), interruption=Interruption(told.append))
+    assert told == ["interrupted: ranking what was finished"]
+    assert solution.interrupted
+    assert solution.ranked[0].candidate.origin.startswith("rock salt")
+    assert all(ranked.agreement is not None for ranked in solution.ranked)
+
+
+def test_interruption_of_the_assessment_keeps_the_ranking_and_what_was_assessed(toy_tools, monkeypatch):
+    monkeypatch.setattr(pipeline, "agreement_factors", interrupting(pipeline.agreement_factors, calls={2}))
+    told = []
+    solution = solve(salt_problem(), toy_tools(), interruption=Interruption(told.append))
+    assert told == ["interrupted: leaving out what is left of the assessment"]
+    assert [ranked.agreement is not None for ranked in solution.ranked] == [True, False]
+    assert solution.verdict.word == "not assessed"
+    assert "interrupted after ranking" in solution.notes[0]
+
+
+def test_interruption_of_the_verdict_leaves_only_the_verdict_out(toy_tools, monkeypatch):
+    monkeypatch.setattr(pipeline, "judge", interrupting(pipeline.judge, calls={1}))
+    solution = solve(salt_problem(), toy_tools())
+    assert all(ranked.agreement is not None for ranked in solution.ranked)
+    assert (solution.interrupted, solution.verdict.word) == (True, "not assessed")
+
+
+@pytest.mark.parametrize("stage", ["rank", "agreement_factors"])
+def test_a_second_interruption_ends_everything(toy_tools, monkeypatch, stage):
+    monkeypatch.setattr(pipeline, stage, interrupting(getattr(pipeline, stage), calls={1, 2}))
+    with pytest.raises(KeyboardInterrupt):
+        solve(salt_problem(), toy_tools(settings={"toy-refiner": {"interrupt_after": "2"}}))
+
+
 def test_a_generator_that_ignores_the_formula_is_a_plugin_error(toy_tools, monkeypatch):
     monkeypatch.setattr(ToyGenerator, "generate", lambda *_: [Candidate(rocksalt(5.0, "Li", "F"), "toy")])
     with pytest.raises(PluginError, match="plugin toy: proposed LiF for NaCl"):
@@ -118,7 +168,14 @@ def test_provenance_names_every_option_with_its_default(toy_tools):
     generator = next(plugin for plugin in record["plugins"] if plugin["kind"] == "generator")
     assert generator["options"] == {"edge": 5.65, "fail": False, "empty": False}
     assert (generator["distribution"], generator["version"]) == ("toys", "1.0")
-    assert {"numpy", "pymatgen", "spglib", "scipy"} <= set(record["packages"])
+    assert {"numpy", "pymatgen", "spglib", "scipy", "gemmi"} <= set(record["packages"])
+
+
+def test_packages_are_recorded_when_they_were_used(toy_tools, monkeypatch):
+    monkeypatch.setattr(
+        provenance, "PACKAGES", {"numpy": None, "no-such-package": "no_such_module", "pluggy": "pluggy"}
+    )
+    assert set(solve(salt_problem(), toy_tools()).provenance["packages"]) == {"numpy", "pluggy"}
 
 
 def test_provenance_hashes_the_files_that_a_plugin_uses(toy_tools, monkeypatch, tmp_path):

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from hashlib import sha256
+from importlib.resources import files
 
 import numpy as np
 import pytest
@@ -111,6 +113,12 @@ def test_interrupted_searches_are_not_assessed():
 @pytest.mark.parametrize("ranked", [[], [replace(candidates(1.0)[0], candidate=Candidate(rocksalt(5.6), "toy"))]])
 def test_without_a_fit_there_is_nothing_to_assess(ranked):
     assert judge(salt_problem(), ranked, PLAN) == Verdict("not assessed", remarks=("there is no candidate with a fit",))
+
+
+def test_a_probability_names_the_calibration_it_comes_from():
+    content = (files("xtal_core") / "data" / "verdict_calibration.json").read_bytes()
+    assert judge(salt_problem(), candidates(-6.0, -1.0), PLAN).calibration == sha256(content).hexdigest()
+    assert judge(salt_problem(), (), PLAN).calibration is None
 
 
 def test_what_limits_a_probability_is_said():

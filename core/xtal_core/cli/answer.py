@@ -16,6 +16,7 @@ import xtal_core
 from xtal_core.candidate import Candidate, Solution
 from xtal_core.cli.run_options import OUTPUT_FLAGS
 from xtal_core.errors import OptionError
+from xtal_core.interruption import Interruption
 from xtal_core.pattern import Pattern
 from xtal_core.pipeline import solve as solve_problem
 from xtal_core.plan import Plan, Tools, gather_tools
@@ -91,18 +92,23 @@ def answer(
     Raises typer.Exit, after everything is written, when the user interrupted.
     """
     registry = installed_registry()
+    interruption = Interruption(lambda text: print(text, file=sys.stderr, flush=True))
     with report_folder(output.target, replace=output.force) as folder:
         tools = gather_tools(plan, registry)
         with progress_display(quiet=output.quiet or output.json) as progress:
-            solution = solve_problem(problem, tools, progress, given)
-            if truth is not None:
-                solution = score_against(solution, truth, registry)
+            found = solve_problem(problem, tools, progress, given, interruption)
+
+        def report() -> tuple[Solution, list[CrystalFile]]:
+            solution = found if truth is None else score_against(found, truth, registry)
             files = crystal_files(solution.ranked)
-        in_p1 = [f"{f.name} is in P1: symmetry would have changed the structure" for f in files if not f.symmetric]
-        solution = replace(solution, notes=(*remarks, *in_p1, *solution.notes))
-        write_report(folder, solution, files)
-        run = run_of(context, solution, tools)
-        (folder / "run.toml").write_text(run.to_toml(), encoding="utf-8")
+            in_p1 = [f"{f.name} is in P1: symmetry would have changed the structure" for f in files if not f.symmetric]
+            notes = (*remarks, *in_p1, *solution.notes)
+            solution = replace(solution, notes=notes, interrupted=interruption.happened)
+            write_report(folder, solution, files)
+            (folder / "run.toml").write_text(run_of(context, solution, tools).to_toml(), encoding="utf-8")
+            return solution, files
+
+        solution, files = interruption.complete(report, "writing the report; once more leaves none")
     if output.json:
         sys.stdout.write(to_json(solution_record(solution, files)))
     elif not output.quiet:
@@ -113,14 +119,17 @@ def answer(
 
 
 def run_of(context: typer.Context, solution: Solution, tools: Tools) -> RunFile:
-    """Return the run file of the command that `context` belongs to."""
+    """Return the run file of the command that `context` belongs to.
+
+    Files that come with a plugin are left out: its version stands for them, and other machines have them elsewhere.
+    """
     arguments: list[str] = []
     options: dict[str, Value] = {}
     files: dict[str, str] = {}
     read_by_plugins: dict[str, str] = {}
-    for plugin in solution.provenance["plugins"]:
+    for tool, plugin in zip(tools.members, solution.provenance["plugins"], strict=True):
         for file in plugin["files"]:
-            if file["sha256"] is not None:
+            if file["sha256"] is not None and not tool.ships(Path(file["path"])):
                 read_by_plugins[file["path"]] = str(Path(file["path"]).resolve())
                 files[read_by_plugins[file["path"]]] = file["sha256"]
     for parameter in context.command.params:

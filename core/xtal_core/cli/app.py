@@ -54,7 +54,9 @@ class LazyCommands(TyperGroup):
     def format_commands(self, ctx: Context, formatter: HelpFormatter) -> None:  # noqa: ARG002
         """Write the list of commands for `--help` without importing any of them."""
         rows = list(BUILT_IN_COMMANDS.items())
-        rows += [(name, offer.record.summary) for name, offer in sorted(_registry().offers["command"].items())]
+        rows += [
+            (name, _sentence(offer.record.summary)) for name, offer in sorted(_registry().offers["command"].items())
+        ]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
 
@@ -70,6 +72,11 @@ def _registry() -> Registry:
     from xtal_core.registry import installed_registry
 
     return installed_registry()
+
+
+def _sentence(summary: str) -> str:
+    """Return a plugin's summary in the form of those of the built-in commands."""
+    return f"{summary[:1].upper()}{summary[1:].rstrip('.')}."
 
 
 def _broken_plugins() -> str:

@@ -177,7 +177,9 @@ def _two(run: _Run, first: Path, second: Path) -> None:
         inputs = gather_inputs(items, metrics, run.registry, run.simulation, progress)
         (comparisons,) = compare_with(inputs, metrics, run.jobs, progress)
     notes = _notes(inputs)
-    run.show(pair_table(comparisons), *_as_lines(notes))
+    # A metric that fails alone says so in the error below.
+    run.show(*([pair_table(comparisons)] if len(comparisons) > 1 or not comparisons[0].error else []))
+    run.show(*_as_lines(notes))
     run.show_record([_comparison_record(comparison) | {"notes": notes} for comparison in comparisons])
     if all(comparison.error for comparison in comparisons):
         raise InputError(f"no metric can compare {first} and {second}", comparisons[0].error)

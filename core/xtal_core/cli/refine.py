@@ -27,6 +27,7 @@ from xtal_core.cli.run_options import (
     Size,
     Wavelength,
 )
+from xtal_core.displacements import without_displacements
 from xtal_core.options import parse_settings
 from xtal_core.problem import Formula, Problem
 from xtal_core.ranking import space_group
@@ -67,7 +68,7 @@ def refine(
     plan = make_plan(
         refiner, simulator, robust, seed, jobs, generators=(), n_candidates=1, settings=parse_settings(settings or [])
     )
-    crystal = read_structure(structure)
+    crystal = without_displacements(read_structure(structure))  # the fit finds its own
     crystal.remove_oxidation_states()
     problem = Problem(
         pattern=prepared_pattern(pattern, wavelength, axis, exclude, blank, background_terms),

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
+
+import numpy as np
 
 from xtal_core.errors import PatternError
 from xtal_core.pattern import FloatArray
@@ -46,13 +49,14 @@ def read_columns(path: Path, text: str, axis: Axis | None = None) -> Recording:
         )
     if axis is None:
         _refuse_other_axes(path, named)
+    _refuse_neutrons(path, table.header)
     notes: list[str] = []
     if n_columns == 2:
         places = _place_two(named)
     elif named:
         places = _place_named(path, named, axis, notes)
     else:
-        places = _place_unnamed(path, n_columns, notes)
+        places = _place_unnamed(path, table.numbers, notes)
     axis_column = named[places["axis"]] if named else None
     header = "\n".join(table.header)
     declared = (axis_column.axis if axis_column else None) or axis_in_text(header)
@@ -86,6 +90,14 @@ def _refuse_other_axes(path: Path, named: list[NamedColumn]) -> None:
         raise PatternError(f"the axis is '{other[0]}'", "convert it to 2θ in degrees or Q in Å⁻¹", path)
 
 
+def _refuse_neutrons(path: Path, header: Sequence[str]) -> None:
+    """Refuse a file whose header speaks of neutrons and not of X-rays."""
+    speaking = [line.strip() for line in header if re.search(r"\bneutrons?\b", line, re.IGNORECASE)]
+    if speaking and not re.search(r"\bx[- ]?rays?\b", "\n".join(header), re.IGNORECASE):
+        remedy = "give an X-ray pattern, or write X-ray into the header if it is one"
+        raise PatternError(f"the header speaks of neutrons ('{speaking[0][:60]}')", remedy, path)
+
+
 def _place_two(named: list[NamedColumn]) -> dict[Role, int]:
     """Return where axis and intensity are in a file of two columns: in this order, unless both names say otherwise."""
     if named and named[0].role == "intensity" and named[1].role == "axis":
@@ -93,11 +105,20 @@ def _place_two(named: list[NamedColumn]) -> dict[Role, int]:
     return {"axis": 0, "intensity": 1}
 
 
-def _place_unnamed(path: Path, n_columns: int, notes: list[str]) -> dict[Role, int]:
-    """Return where each quantity is in a file of three columns without names."""
+def _place_unnamed(path: Path, numbers: FloatArray, notes: list[str]) -> dict[Role, int]:
+    """Return where each quantity is in a file of three columns without names.
+
+    The third is the standard uncertainty; in a file not called .xye, unless it is the same everywhere: so are
+    attenuators and counting times, but hardly ever uncertainties of counts.
+    """
+    n_columns = numbers.shape[1]
     if n_columns > 3:
         remedy = "name them in a header line (2theta, intensity, sigma, background), or keep two or three"
         raise PatternError(f"has {n_columns} columns and no header that names them", remedy, path)
+    if path.suffix.lower() != ".xye" and np.ptp(numbers[:, 2]) == 0:
+        value = f"{numbers[0, 2]:g}"
+        notes.append(f"the third column is {value} everywhere: it was not taken as the standard uncertainty")
+        return {"axis": 0, "intensity": 1}
     if path.suffix.lower() != ".xye":
         notes.append("the third column was taken as the standard uncertainty of the intensity")
     return {"axis": 0, "intensity": 1, "uncertainty": 2}

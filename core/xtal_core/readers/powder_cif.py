@@ -229,12 +229,21 @@ def _read_range(profile: _Profile, name: str) -> FloatArray:
 
 
 def _read_background(profile: _Profile, notes: list[str]) -> FloatArray | None:
-    """Return the background stored beside the intensity, unless that is net of it already."""
-    tag = next((tag for tag in BACKGROUNDS if profile.block.beside(tag, profile.intensity)), None)
+    """Return the background stored with the intensity, unless that is net of it already.
+
+    It may be in a loop of its own, which is that of the same points when there are as many.
+    """
+    block = profile.block
+    stored = [tag for tag in BACKGROUNDS if tag in block.columns]
+    tag = next((tag for tag in stored if block.beside(tag, profile.intensity)), next(iter(stored), None))
     if tag is None:
         return None
     if profile.intensity.endswith("_net"):
         notes.append(f"{tag} was not used: {profile.intensity} has the background subtracted")
+        return None
+    n_values, n_points = len(block.column(tag)), len(block.column(profile.intensity))
+    if n_values != n_points:
+        notes.append(f"{tag} was not used: it has {n_values} values, {profile.intensity} has {n_points}")
         return None
     return profile.numbers(tag)[0]
 

@@ -14,6 +14,7 @@ from pymatgen.core import Element, Structure
 from pymatgen.io.cif import CifParser
 
 from xtal_core.errors import StructureError
+from xtal_core.readers.cif_displacements import attach_displacements
 from xtal_core.readers.cif_syntax import parse_cif, parse_number
 from xtal_core.readers.structure_checks import MAX_OCCUPANCY, check_structure
 
@@ -45,7 +46,7 @@ class _Atom:
 
 
 def structures_in_cif(text: str, path: str | Path) -> list[Structure]:
-    """Return the structures in the data blocks of a CIF that hold atoms.
+    """Return the structures in the data blocks of a CIF that hold atoms, with the displacements that it states.
 
     Raises StructureError as `xtal_core.readers.read_structures` does.
     """
@@ -88,6 +89,7 @@ def _structure(block: gemmi.cif.Block, path: str | Path) -> Structure:
             raise _refusal(str(reason), place, path) from None
     _check_nothing_left_out(structure, atoms, place, path)
     check_structure(structure, path, block.name)
+    attach_displacements(structure, block, parser.symmetry_operations, path)
     return structure
 
 

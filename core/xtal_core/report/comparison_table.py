@@ -28,7 +28,9 @@ def pair_table(comparisons: Sequence[Comparison]) -> Table:
     if detailed:
         table.add_column("details", overflow="fold")
     for comparison in comparisons:
-        details = [", ".join(f"{key} {value:.5g}" for key, value in comparison.details.items())] if detailed else []
+        details = (
+            [", ".join(f"{key} {_detail(value)}" for key, value in comparison.details.items())] if detailed else []
+        )
         if comparison.error:
             table.add_row(comparison.metric, "failed", "", "", escape(comparison.error), *details)
             continue
@@ -114,6 +116,10 @@ def failure_lines(metric: str, reasons: Iterable[str]) -> list[str]:
 
 def _table() -> Table:
     return Table(box=None, pad_edge=False, header_style="bold")
+
+
+def _detail(value: float) -> str:
+    return f"{value:.5g}" if not isinstance(value, bool) else "yes" if value else "no"
 
 
 def _shown(comparison: Comparison) -> str:

@@ -100,6 +100,18 @@ def test_an_unnamed_third_column_is_noted_outside_xye_files(tmp_path):
     assert "third column" in pattern.notes[0]
 
 
+def test_a_third_column_that_is_the_same_everywhere_is_no_uncertainty(tmp_path):
+    pattern = read_pattern(write(tmp_path, rows(extra=(np.ones(12),)), "a.txt"), wavelength="CuKa")
+    assert pattern.uncertainty is None
+    assert pattern.notes == ("the third column is 1 everywhere: it was not taken as the standard uncertainty",)
+    assert read_pattern(write(tmp_path, rows(extra=(np.ones(12),)), "a.xye"), wavelength="CuKa").uncertainty[0] == 1
+
+
+def test_a_header_that_names_x_rays_beside_neutrons_is_accepted(tmp_path):
+    lines = ["# X-ray pattern, joint refinement with neutron data", *rows()]
+    np.testing.assert_allclose(read_pattern(write(tmp_path, lines), "CuKa").intensity, COUNTS)
+
+
 def test_columns_that_are_not_used_are_noted(tmp_path):
     header = '"2theta","y_obs","weight","y_calc","y_bkg","Q"'
     lines = [header, *rows(",", extra=(COUNTS, COUNTS + 1, BACKGROUND, TWO_THETA / 20))]
@@ -269,6 +281,7 @@ REFUSED = {
     "d spacing": ("a.csv", ["d (A),intensity", *rows(",")], None, "convert it to 2θ in degrees or Q"),
     "time of flight": ("a.csv", ["TOF,counts,sigma", *rows(",", extra=(SIGMA,))], None, "the axis is 'TOF'"),
     "a pair distribution": ("a.gr", ["twotheta", "#L r($\\AA$)  G($\\AA^{-2}$)", *rows()], None, "the axis is 'r("),
+    "neutrons": ("a.xy", ["# Instrument: D2B, neutron", *rows()], None, "('# Instrument: D2B, neutron'); give an X"),
     "radians": ("a.dat", ["# 2th_rad I", *rows()], None, "the axis is '2th_rad'"),
     "mixed decimal signs": ("a.txt", [*GERMAN[:6], *rows("\t")[6:]], 7, "mixed; write all numbers with"),
     "thousands separators": ("a.txt", [f"{i}\t1,{i}00" for i in range(10, 30)], 1, "thousands separator"),

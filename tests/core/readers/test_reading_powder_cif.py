@@ -86,6 +86,26 @@ def test_the_stored_background_comes_with_the_pattern(tmp_path, item):
     np.testing.assert_allclose(pattern.background, BACKGROUND)
 
 
+def test_the_background_may_be_in_a_loop_of_its_own(tmp_path):
+    parts = loop(**SCAN, meas_counts_total=COUNTS), loop(proc_intensity_bkg_calc=BACKGROUND)
+    np.testing.assert_allclose(read_pattern(write(tmp_path, CU, *parts)).background, BACKGROUND)
+
+
+def test_the_background_beside_the_intensity_is_preferred_to_one_elsewhere(tmp_path):
+    parts = (
+        loop(proc_intensity_bkg_calc=BACKGROUND + 1),
+        loop(**SCAN, meas_counts_total=COUNTS, meas_counts_background=BACKGROUND),
+    )
+    np.testing.assert_allclose(read_pattern(write(tmp_path, CU, *parts)).background, BACKGROUND)
+
+
+def test_a_background_of_another_number_of_points_is_noted(tmp_path):
+    parts = loop(**SCAN, meas_counts_total=COUNTS), loop(proc_intensity_bkg_calc=BACKGROUND[1:])
+    pattern = read_pattern(write(tmp_path, CU, *parts))
+    assert pattern.background is None
+    assert any("_pd_proc_intensity_bkg_calc was not used: it has 11 values" in note for note in pattern.notes)
+
+
 def test_the_background_of_a_net_intensity_is_not_used_twice(tmp_path):
     pattern = read_pattern(
         write(tmp_path, CU, loop(**SCAN, proc_intensity_net=COUNTS, proc_intensity_bkg_calc=BACKGROUND))

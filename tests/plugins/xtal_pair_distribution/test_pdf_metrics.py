@@ -258,6 +258,16 @@ def test_an_empty_range_is_refused():
         rw_metric(RwOptions(r_min=5.0, r_max=4.0))
 
 
+@pytest.mark.parametrize("side", ["structure", "measurement"])
+def test_a_measurement_is_stretched_by_one_per_cent_and_a_structure_by_three(side):
+    """A rutile 2 % too large is forgiven between structures, and is another substance beside a measurement."""
+    other = rutile() if side == "structure" else measured(rutile())
+    strained = value(rw_metric(RwOptions(r_max=10.0)), rutile(1.02 * 4.594), other)
+    allowed = value(rw_metric(RwOptions(r_max=10.0, max_stretch=0.03)), rutile(1.02 * 4.594), other)
+    assert allowed < 0.05
+    assert strained == pytest.approx(allowed, abs=1e-6) if side == "structure" else strained > 0.3
+
+
 @pytest.fixture(scope="module")
 def measured_samples():
     if not MEASURED.is_dir():
@@ -273,50 +283,3 @@ def test_measured_data_are_matched_by_their_own_structure(measured_samples, name
     for form in ("symmetrised", "plain"):
         assert value(rw_metric(RwOptions(form=form)), structure, data) < 0.2
     assert value(PearsonMetric(PearsonOptions()), structure, data) < 0.01
-
-
-def element(spacegroup, edge, symbol):
-    return Structure.from_spacegroup(spacegroup, Lattice.cubic(edge), [symbol], [[0, 0, 0]])
-
-
-def binary(spacegroup, edge, *symbols):
-    return Structure.from_spacegroup(spacegroup, Lattice.cubic(edge), symbols, [[0, 0, 0], [0.5, 0.5, 0.5]])
-
-
-#: Ten wrong structures each, of the same or a related type.
-WRONG = {
-    "Ni": [
-        *(element(225, edge, symbol) for symbol, edge in (("Cu", 3.615), ("Al", 4.05), ("Pd", 3.891), ("Pt", 3.924))),
-        element(229, 2.867, "Fe"),
-        Structure.from_spacegroup(194, Lattice.hexagonal(2.507, 4.069), ["Co"], [[1 / 3, 2 / 3, 0.25]]),
-        *(binary(221, edge, *pair) for pair, edge in ((("Ni", "Al"), 2.887), (("Fe", "Ti"), 2.976))),
-        *(binary(225, edge, *pair) for pair, edge in ((("Ti", "C"), 4.328), (("Mg", "O"), 4.212))),
-    ],
-    "NaCl": [
-        binary(225, edge, *pair)
-        for pair, edge in (
-            (("K", "Cl"), 6.293),
-            (("Li", "F"), 4.026),
-            (("Mg", "O"), 4.212),
-            (("Ag", "Cl"), 5.549),
-            (("Na", "F"), 4.634),
-            (("Na", "Br"), 5.977),
-            (("Li", "Br"), 5.501),
-            (("Gd", "S"), 5.563),
-            (("K", "F"), 5.34),
-        )
-    ]
-    + [binary(221, 4.123, "Cs", "Cl")],
-}
-
-
-@pytest.mark.parametrize("name", ["Ni", "NaCl"])
-@pytest.mark.parametrize(
-    "metric", [rw_metric(RwOptions(max_stretch=0.01)), PearsonMetric(PearsonOptions(max_stretch=0.01))]
-)
-def test_measured_data_rank_their_own_structure_before_ten_wrong_ones(measured_samples, name, metric):
-    structure, data = measured_samples[name]
-    features = metric.featurise([data, structure, *WRONG[name]])
-    values = metric.compare(features[:1], features[1:])[0]
-    assert len(values) == 11
-    assert values.argmin() == 0
