@@ -77,14 +77,18 @@ def test_templates_can_be_chosen_by_the_size_of_their_cell(path):
         assert library.templates_of_size(7) == []
 
 
-def test_thousands_of_templates_are_read_in_well_below_a_second(tmp_path, spinel):
+def test_thousands_of_templates_are_read_faster_than_hundreds_are_made(tmp_path, spinel):
     original = entry(spinel, "0")
     with StructureLibrary.open_for_adding(tmp_path / "library.sqlite") as library:
         library.add([replace(original, source=str(number)) for number in range(4000)])
+    start = time.process_time()
+    for number in range(40):
+        entry(spinel, str(number))
+    making = (time.process_time() - start) / 40
     with StructureLibrary.open(tmp_path / "library.sqlite") as library:
-        start = time.perf_counter()
+        start = time.process_time()
         assert len(library.templates("A1B2C4", 8)) == 4000
-        assert time.perf_counter() - start < 0.8
+        assert time.process_time() - start < 200 * making
 
 
 def test_a_search_cannot_change_the_library(path):
