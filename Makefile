@@ -91,6 +91,7 @@ verdict: $(INSTALLED) ## calibrate the verdict on MP-20 validation structures (a
 	$(BIN)/python benchmarks/fit_verdict.py $(BENCHMARK_OPTIONS)
 
 study: $(INSTALLED) ## study the similarity measures on MP-20, writing docs/study/
+	@$(if $(SOLVED),,echo "no candidates take part: 'make bench-solve-10' makes them, and without them figures differ")
 	$(BIN)/xtal study correlate $(XTAL_DATA)/mp20/val.csv.gz $(if $(SOLVED),$(CANDIDATES)) --pairs 500 \
 	  --out .bench/study/correlation --page docs/study
 	$(BIN)/xtal study sensitivity $(XTAL_DATA)/mp20/val.csv.gz --limit 150 --out .bench/study/sensitivity --page docs/study

@@ -42,24 +42,22 @@ def perturbed(structure: Structure, random: np.random.Generator) -> Structure:
 
 
 def make_pairs(structures: Sequence[Structure], polymorphs: Sequence[Structure], n: int) -> dict[str, list[Pair]]:
-    """Return `n` pairs, a quarter of each kind."""
+    """Return `n` pairs that might match: half of them polymorphs, a quarter each of the other kinds."""
     random = np.random.default_rng(3)
     quarter = n // 4
     candidates = same_formula_pairs(polymorphs)
-    chosen = random.choice(len(candidates), min(quarter, len(candidates)), replace=False)
-    supercells, copies, strangers = [], [], []
+    chosen = random.choice(len(candidates), min(n - 2 * quarter, len(candidates)), replace=False)
+    supercells, copies = [], []
     for index in range(quarter):
-        one, other = (structures[i] for i in random.choice(len(structures), 2, replace=False))
+        one = structures[int(random.integers(len(structures)))]
         copies.append((one, perturbed(one, random)))
         slightly = Structure(one.lattice, one.species, one.frac_coords + random.normal(0, 0.005, (len(one), 3)))
         multiple = slightly.make_supercell(random.permutation([1, 1, 2]).tolist(), in_place=False)
         supercells.append((one, multiple) if index % 2 else (multiple, one))
-        strangers.append((one, other))
     return {
         "same formula": [candidates[i] for i in chosen],
         "perturbed copies": copies,
         "supercells": supercells,
-        "drawn at random": strangers,
     }
 
 

@@ -73,8 +73,9 @@ All {matrix} × {matrix} pairs, features being made: AMD takes {amd_seconds:.2f}
 
 ## StructureMatcher
 
-Verdict and RMS displacement beside pymatgen's `get_rms_dist`. "Perturbed copies" are strained by up to about 8 % and
-displaced by up to about 0.5 Å; "supercells" are doubled and slightly displaced, in either order.
+Verdict and RMS displacement beside pymatgen's `get_rms_dist`, of pairs of one composition: without that, no pair can
+match. "Same formula" are polymorphs, half of all; "perturbed copies" are strained by up to about 8 % and displaced by
+up to about 0.5 Å; "supercells" are doubled and slightly displaced, in either order.
 
 {verdicts}
 All pairs in both orders, reduction of the cells included, tolerances 0.2, 0.3, 5° (pymatgen keeps 300 reduced cells):

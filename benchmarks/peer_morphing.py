@@ -6,13 +6,22 @@ import numpy as np
 from diffpy.morph.morphpy import morph_arrays
 
 
-def refine(morphed: np.ndarray, target: np.ndarray, x_min: float, x_max: float) -> dict[str, float] | None:
+def refine(
+    morphed: np.ndarray,
+    target: np.ndarray,
+    x_min: float,
+    x_max: float,
+    scale: float = 1.0,
+    stretch: float = 0.0,
+    smear: float = 0.05,
+) -> dict[str, float] | None:
     """Return the refined morph of one (n, 2) table of r and G(r) onto another one, None where refinement fails.
 
-    It refines scale, stretch, smear and, as it does by default, the slope of the baseline.
+    It refines scale, stretch, smear, from the values given, and, as it does by default, the slope of the baseline.
     """
     try:
-        result, _ = morph_arrays(morphed, target, scale=1.0, stretch=0.0, smear_pdf=0.05, xmin=x_min, xmax=x_max)
+        start = {"scale": scale, "stretch": stretch, "smear_pdf": smear}
+        result, _ = morph_arrays(morphed, target, **start, xmin=x_min, xmax=x_max)
     except SystemExit:  # how its option parser ends when the refinement has not converged
         return None
     return _numbers(result)

@@ -108,8 +108,7 @@ def correlate(
         study = study_correlations(request, installed_registry(), progress)
     record = correlation_record(study, made_from(request, study.measured, installed_registry()))
     write_correlation_study(study, record, out, page or [])
-    page_file, absent = out / "correlation.md", candidates is None
-    _report(study, record, published_tables(study), page_file, json, quiet, candidates_absent=absent)
+    _report(study, record, published_tables(study), out / "correlation.md", json, quiet)
 
 
 @app.command()
@@ -165,7 +164,6 @@ def _report(
     page: Path,
     json: bool,
     quiet: bool,
-    candidates_absent: bool = False,
 ) -> None:
     """Print the summary as JSON, or `text` and where the page is, and what was left out."""
     from xtal_study.records import json_text
@@ -176,8 +174,6 @@ def _report(
         sys.stdout.write(json_text(record))
     else:
         typer.echo(f"{text}\n{page}")
-    if candidates_absent:
-        typer.echo("no candidates take part: give a folder of them with --candidates", err=True)
     if study.refusals:
         typer.echo(f"{len(study.refusals)} structures take no part: see refused.csv", err=True)
     for name, reason in study.unavailable.items():

@@ -107,12 +107,12 @@ ROUNDING = 1e-5
 def test_verdicts_are_pymatgens_on_every_kind_of_pair():
     structures, polymorphs = [rutile(), salt()], [rutile(), anatase(), rutile(4.7)]
     kinds = make_pairs(structures, polymorphs, 12)
-    assert [len(pairs) for pairs in kinds.values()] == [3, 3, 3, 3]
+    assert [len(pairs) for pairs in kinds.values()] == [3, 3, 3]  # of three polymorphs there are no more pairs
     rows = measure_verdicts(structures, polymorphs, 12)
-    assert sum(row["number"] for row in rows) == 12
+    assert sum(row["number"] for row in rows) == 9
     assert {row["other_verdicts"] for row in rows} == {0}
     assert max(row["largest"] for row in rows) < ROUNDING
-    assert 0 < sum(row["matches"] for row in rows) < 12
+    assert 0 < sum(row["matches"] for row in rows) < 9
 
 
 def test_a_matrix_of_the_matcher_is_pymatgens():

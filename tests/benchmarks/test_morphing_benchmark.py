@@ -81,7 +81,7 @@ def run(tmp_path, monkeypatch):
 
 def test_both_sides_are_compared_pair_by_pair(record):
     rows = record[0]["pairs"]
-    assert [row["kind"] for row in rows] == [*morphing.KINDS] * 3
+    assert [row["kind"] for row in rows] == [*morphing.MIXED] * 3
     for row in rows:
         assert row["peer_rw_at_morph"] == pytest.approx(row["rw"], abs=1e-6)
         if row["peer_rw"] is not None:
@@ -98,6 +98,15 @@ def test_the_page_counts_what_is_in_the_record(record):
     assert "1 did not converge in diffpy.morph" in text
     assert "python benchmarks/morphing.py --pairs 9" in page
     assert "Ni: its own structure has Rw 0.100 and ranks number 1 by `pdf-rw`" in text
+
+
+def test_of_two_starts_of_the_peer_the_better_one_counts(record):
+    rows, page = record[0]["related"], record[1]
+    assert [row["kind"] for row in rows] == [*morphing.RELATED] * 3
+    for row in rows:
+        assert row["peer_rw"] == min(value for value in row["peer_rws"] if value is not None)
+    same = sum(abs(row["rw"] - row["peer_rw"]) <= 1e-4 for row in rows)
+    assert f"**{same} of 9 within 0.0001**" in page
 
 
 def test_structures_that_the_table_lacks_are_named():
