@@ -22,7 +22,7 @@ from xtal_pxrdnet.saved_model import saved_state
 if TYPE_CHECKING:
     from xtal_pxrdnet.learning import PXRDNetLearning
 
-#: What two processor cores train in a night, for crystallites of all sizes.
+#: Small enough for two processor cores; one model for crystallites of all sizes.
 FAST: Mapping[str, Any] = {
     "encoder_width": 64,
     "encoder_blocks": 2,
@@ -56,7 +56,7 @@ class PXRDNetModel(TrainableModel):
 
     @classmethod
     def presets(cls) -> Mapping[str, Mapping[str, Any]]:
-        """Return the settings of the paper, which are the defaults, and those of the weights that are shipped."""
+        """Return the settings of the paper, which are the defaults, and those for a machine without a GPU."""
         return {"paper": {}, "fast": FAST}
 
     def module(self, data: TrainingSet) -> PXRDNetLearning:
