@@ -13,7 +13,8 @@ INSTALLED := .venv/.installed
 # Each runs a script of benchmarks/, which writes its results to docs/benchmarks/ (BENCHMARK_OPTIONS=--help explains it).
 BENCHMARKS := simulator solve-10 solve-100 solve-new-prototypes solve-table solve-noise-10 solve-noise-100 \
   solve-xred solve-rruff solve-nano solve-xred-new solve-rruff-new verdict \
-  recovery recovery-p1 uncertainties refine-candidates refinement-time overfit
+  recovery recovery-p1 uncertainties refine-candidates refinement-time overfit \
+  pxrdnet pxrdnet-options-10 pxrdnet-options-100 pxrdnet-new-prototypes both-new-prototypes
 # These run other packages beside ours, in an environment of their own.
 PEER_BENCHMARKS := metrics pair-distribution morphing
 BENCHMARK_TARGETS := $(addprefix bench-,$(BENCHMARKS) $(PEER_BENCHMARKS))
@@ -74,6 +75,12 @@ bench-uncertainties: SCRIPT = uncertainties.py
 bench-refine-candidates: SCRIPT = refine_candidates.py
 bench-refinement-time: SCRIPT = refinement_time.py
 bench-overfit: SCRIPT = overfit.py
+bench-pxrdnet: SCRIPT = pxrdnet.py
+bench-pxrdnet-options-10: SCRIPT = pxrdnet_options.py --size 10
+bench-pxrdnet-options-100: SCRIPT = pxrdnet_options.py --size 100
+bench-pxrdnet-new-prototypes: SCRIPT = solve_simulated.py test_new_prototypes_100 --size 10 --generator pxrdnet
+bench-both-new-prototypes: SCRIPT = solve_simulated.py test_new_prototypes_100 --size 10 --generator prototype \
+  --generator pxrdnet
 bench-metrics: SCRIPT = metrics.py
 bench-pair-distribution: SCRIPT = pair_distribution.py
 bench-morphing: SCRIPT = morphing.py

@@ -13,7 +13,7 @@ from typing import Any
 from case_runs import Case, Outcome, RunFolder, solve_cases
 from data_sets import ROOT
 from result_pages import RESULTS, summarise_times, write_result
-from structure_library import CHOICES, Library, digest_of_files, find_library
+from structure_library import CHOICES, NOT_SEARCHED, Library, digest_of_files, find_library
 from xtal_core.errors import XtalError
 from xtal_core.plan import Plan
 from xtal_core.progress_display import progress_display
@@ -24,6 +24,9 @@ MODEL_CARD = "VERDICT_MODEL_CARD.md"
 
 #: The library that is searched unless another is named.
 USUAL_LIBRARY = "train"
+
+#: What proposes structures unless something else is named: the isostructural search, which searches libraries.
+SEARCH = "prototype"
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,13 +82,14 @@ def run_cases(
     arguments: Sequence[str],
     search: Mapping[str, Any] | None = None,
     usual_library: str = USUAL_LIBRARY,
+    generators: Sequence[str] = (SEARCH,),
 ) -> SolutionRun:
     """Solve what is not solved yet of `cases` and return the run, or what is left of an earlier one.
 
     Parameters
     ----------
     name
-        Of the result page; that of the library is appended when it is not `usual_library`.
+        Of the result page; those of the library and of the generators are appended when they are not the usual ones.
     cases
         What to solve.
     basis
@@ -96,6 +100,8 @@ def run_cases(
         Options of the isostructural search besides the library.
     usual_library
         What is searched unless the command line names another.
+    generators
+        What proposes structures; without the isostructural search there is no library.
 
     Raises
     ------
@@ -104,15 +110,18 @@ def run_cases(
     """
     work = chosen.work.resolve()
     choice = chosen.library or usual_library
-    library = find_library(choice, work, chosen.workers)
+    library = find_library(choice, work, chosen.workers) if SEARCH in generators else NOT_SEARCHED
     if choice != usual_library:
         name += f"_{Path(choice).stem}"
+    if tuple(generators) != (SEARCH,):
+        name += f"_{'-'.join(generators)}"
     sources = solver_sources()
     made_with = {"library": library.sha256, "sources": sources, "seed": chosen.seed, "workers": chosen.workers}
+    made_with |= {"generators": list(generators)}
     folder = RunFolder(work / name)
     folder.open({**basis, **made_with}, chosen.fresh)
-    settings = {"prototype": {**library.settings["prototype"], **(search or {})}}
-    plan = Plan(settings=settings, seed=chosen.seed)
+    settings = {SEARCH: {**library.settings[SEARCH], **(search or {})}} if SEARCH in generators else {}
+    plan = Plan(tuple(generators), settings=settings, seed=chosen.seed)
     with progress_display() as progress:
         solved = solve_cases(cases, plan, folder, chosen.workers, progress)
     outcomes = {case.name: solved[case.name] for case in cases}
@@ -171,6 +180,8 @@ def describe_making(command: str, library: Library, sources: str, provenance: Ma
 def searched(making: Mapping[str, Any]) -> str:
     """Return which structure library was searched, for titles."""
     library = making["library"]
+    if library["name"] == NOT_SEARCHED.name:
+        return "no search of known types"
     return f"library {library['name']}" if library["sha256"] else "no structure library"
 
 
@@ -183,10 +194,12 @@ def making_text(making: Mapping[str, Any]) -> str:
         f"{tool['name']} ({', '.join(f'{k} {v}' for k, v in tool['options'].items()) or 'no options'})"
         for tool in making["plugins"]
     ]
+    carried = ", and what the package carries: the prototype table and pymatgen's AFLOW collection"
+    if making["library"]["name"] == NOT_SEARCHED.name:
+        carried = ""
     return (
         f"- Command: `{making['command']}`\n"
-        f"- Searched: {searched(making)}{hashed}, and what the package carries: the prototype table and pymatgen's "
-        "AFLOW collection\n"
+        f"- Searched: {searched(making)}{hashed}{carried}\n"
         f"- xtal {making['xtal']} (SHA-256 of its sources {making['sources'][:12]}…), "
         f"{', '.join(f'{name} {version}' for name, version in packages.items())}\n"
         f"- Plugins: {'; '.join(plugins)}\n"

@@ -1,10 +1,12 @@
 """Solves simulated patterns of nanocrystals by PXRDNet's protocol and has the solutions judged independently.
 
-    python benchmarks/solve_simulated.py [SET] [--size 10] [--noise] [--library train|known|table|FILE] [--limit N]
+    python benchmarks/solve_simulated.py [SET] [--size 10] [--noise] [--generator NAME …]
+                                         [--library train|known|table|FILE] [--limit N]
 
 SET is `test_200` (default) or another table of `mp20/`, or a CSV(.gz) file with the columns material_id and cif. The
 solver is told the formula, the content of the cell and, without noise, the crystallite size. Writes
-docs/benchmarks/solve_SET_SIZE.md, or solve_SET_SIZE_noise.md.
+docs/benchmarks/solve_SET_SIZE.md, or solve_SET_SIZE_noise.md; the names of generators other than the isostructural
+search are appended.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from case_runs import Case
 from data_sets import Material, data_file, read_materials
 from judgement import judge, make_patterns, split_by_prototype, summarise
 from result_pages import markdown_table, met, time_text
-from solution_run import add_run_options, making_text, publish, run_benchmark, run_cases, searched
+from solution_run import SEARCH, add_run_options, making_text, publish, run_benchmark, run_cases, searched
 from xtal_core.provenance import sha256
 
 #: Å; the one `make_patterns.py` uses.
@@ -82,6 +84,9 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("set", nargs="?", default="test_200", help="table of mp20/, or a CSV(.gz) file")
     parser.add_argument("--size", type=float, default=10.0, metavar="Å", help="crystallite size (default: 10)")
     parser.add_argument("--noise", action="store_true", help="counting noise, background and zero shift; size not told")
+    parser.add_argument(
+        "--generator", action="append", metavar="NAME", help=f"may be repeated (default: {SEARCH}, which has --library)"
+    )
     add_run_options(parser)
     chosen = parser.parse_args(arguments)
 
@@ -93,7 +98,8 @@ def main(arguments: list[str]) -> None:
     told_size = None if chosen.noise else chosen.size
     cases = [case_of(material, patterns[material.material_id], told_size) for material in materials]
     basis = {"materials": sha256(table), "size": chosen.size, "noise": chosen.noise}
-    run = run_cases(run_name(set_name, chosen.size, noise=chosen.noise), cases, basis, chosen, arguments)
+    solved = run_name(set_name, chosen.size, noise=chosen.noise)
+    run = run_cases(solved, cases, basis, chosen, arguments, generators=chosen.generator or (SEARCH,))
 
     verdict = judge(materials, run.folder.solutions, chosen.workers)
     outcomes = run.outcomes
@@ -101,6 +107,7 @@ def main(arguments: list[str]) -> None:
         "set": set_name,
         "size": chosen.size,
         "noise": chosen.noise,
+        "generators": list(run.plan.generators),
         "materials": len(materials),
         "all": summarise(verdict.rows),
         "by_prototype_in_train": {
@@ -140,7 +147,9 @@ def case_of(material: Material, pattern: Path, size: float | None) -> Case:
 def result_page(record: Mapping[str, Any]) -> Iterator[str]:
     """Yield the parts of the page about a result."""
     noise = " with noise" if record["noise"] else ""
-    yield f"# {record['set']}: patterns of {record['size']:g} Å crystallites{noise}, {searched(record['making'])}\n\n"
+    generators = "" if record["generators"] == [SEARCH] else f"{' and '.join(record['generators'])}, "
+    yield f"# {record['set']}: patterns of {record['size']:g} Å crystallites{noise}, {generators}"
+    yield f"{searched(record['making'])}\n\n"
     disturbance = NOISE if record["noise"] else CLEAN
     yield PROTOCOL.format(n=record["materials"], size=record["size"], disturbance=disturbance)
     yield "\n## What the independent judge prints\n\n```text\n"

@@ -46,6 +46,10 @@ class Library:
         return None if self.path is None else sha256(self.path)
 
 
+#: Where no generator searches known structures.
+NOT_SEARCHED = Library("not searched", None)
+
+
 def find_library(choice: str, work: Path, jobs: int) -> Library:
     """Return the library that `choice` names: a key of `MADE_OF`, "table" (none at all) or a library file.
 

@@ -15,7 +15,7 @@ from solution_run import (
     searched,
     solver_sources,
 )
-from structure_library import Library, digest_of_files, find_library
+from structure_library import NOT_SEARCHED, Library, digest_of_files, find_library
 from toys import rocksalt
 from xtal_core.errors import InputError
 
@@ -30,6 +30,12 @@ def test_a_page_says_how_it_was_made(making):
 
 def test_a_run_without_a_library_says_so(making):
     assert searched(making | {"library": {"name": "none", "sha256": None}}) == "no structure library"
+
+
+def test_a_run_that_searched_no_known_types_says_so(making):
+    making |= {"library": {"name": NOT_SEARCHED.name, "sha256": None}}
+    assert searched(making) == "no search of known types"
+    assert "- Searched: no search of known types\n" in making_text(making)
 
 
 def test_the_option_that_names_the_library_file_is_left_out(tmp_path):
@@ -139,6 +145,15 @@ def test_only_a_library_that_is_not_the_usual_one_is_in_the_name_of_the_page(toy
         ("solve_set_train", "train"),
         ("solve_set", "known"),
     ]
+
+
+def test_other_generators_are_in_the_name_of_the_page_and_search_no_library(toy_run, salt_case):
+    alone = toy_run(salt_case(), generators=["pxrdnet"])
+    both = toy_run(salt_case(), generators=["prototype", "pxrdnet"])
+    assert (alone.name, alone.making["library"]["name"]) == ("solve_set_pxrdnet", "not searched")
+    assert (alone.plan.generators, alone.plan.settings) == (("pxrdnet",), {})
+    assert (both.name, both.making["library"]["name"]) == ("solve_set_prototype-pxrdnet", "train")
+    assert both.plan.settings == {"prototype": {"use_library": False}}
 
 
 def test_errors_are_one_line_and_an_exit_code(capsys, monkeypatch):

@@ -21,6 +21,7 @@ def record(making, times):
         "set": "test_200",
         "size": 10.0,
         "noise": False,
+        "generators": ["prototype"],
         "materials": 3,
         "all": summarise(rows),
         "by_prototype_in_train": {"yes": summarise(rows[:2]), "no": summarise(rows[2:])},
@@ -36,6 +37,11 @@ def test_the_page_quotes_the_judge(record):
     page = "".join(result_page(record))
     assert "```text\n" + "\n".join(JUDGE) + "\n```\n" in page
     assert page.startswith("# test_200: patterns of 10 Å crystallites, library mp20/train\n")
+
+
+def test_the_title_names_generators_that_are_not_the_usual_one(record):
+    both = "".join(result_page(record | {"generators": ["prototype", "pxrdnet"]}))
+    assert both.startswith("# test_200: patterns of 10 Å crystallites, prototype and pxrdnet, library mp20/train\n")
 
 
 def test_the_page_splits_by_known_types(record):
