@@ -30,6 +30,9 @@ _VECTORS = 16
 #: Sums over images are about as large as this.
 _TYPICAL = 4.0
 
+#: What is made of vectors is made of vectors no longer than this, root mean square.
+_LONGEST = 8.0
+
 
 @dataclass(frozen=True, eq=False)
 class _Pairs:
@@ -133,9 +136,9 @@ class _Exchange(nn.Module):
     def forward(self, features: Tensor, vectors: Tensor, told: Tensor, pairs: _Pairs) -> tuple[Tensor, Tensor]:
         """Return new `features` (n_atoms, width) and `vectors` (n_atoms, 3, n_vectors); `told` is (n_atoms, width)."""
         silu = nn.functional.silu
-        now = self.norm(features)
+        now, heading = self.norm(features), _tempered(vectors)
         message = self.target(now).index_select(0, pairs.target) + self.source(now).index_select(0, pairs.source)
-        of_target, of_source = self.turned(vectors).chunk(2, dim=-1)
+        of_target, of_source = self.turned(heading).chunk(2, dim=-1)
         sent = of_source.index_select(0, pairs.source)
         # Vectors of the atoms along those of the pair: angles between neighbours.
         along = ((of_target.index_select(0, pairs.target) + sent) * pairs.vectors).sum(1)
@@ -143,7 +146,18 @@ class _Exchange(nn.Module):
         message = silu(self.message(silu(message)))
         of_pair, of_sent = self.strength(message)[:, None].chunk(2, dim=-1)
         moved = pairs.gathered(of_pair * pairs.vectors + of_sent * sent)
-        left, right = self.mixed(moved).chunk(2, dim=-1)
+        left, right = self.mixed(_tempered(moved)).chunk(2, dim=-1)
         heard = torch.cat([now, told, pairs.gathered(message), (left * right).sum(1)], dim=-1)
         change, gate = self.update(heard).split([features.shape[-1], _VECTORS], dim=-1)
         return features + change, vectors + moved + gate[:, None] * left
+
+
+def _tempered(vectors: Tensor) -> Tensor:
+    """Return `vectors` (n_atoms, 3, n_vectors), the long ones shorter: the root mean square of an atom's is below
+    `_LONGEST`.
+
+    Products of vectors come back as factors of vectors in the next layer. In a cell with very many images of its atoms,
+    as in diamond, they would grow beyond all bounds.
+    """
+    square = vectors.square().sum(1, keepdim=True).mean(-1, keepdim=True)
+    return vectors * (1 + square / _LONGEST**2).rsqrt()

@@ -191,3 +191,14 @@ def test_lower_precision_gives_nearly_the_same_losses(small_model, crystals, den
     # Species are drawn, so that a little difference may be a large one.
     for name in set(exact) - {"species"}:
         assert rough[name].item() == pytest.approx(exact[name].item(), rel=0.05)
+
+
+def test_a_dense_crystal_does_not_overflow_a_trained_denoiser(small_model):
+    diamond = Structure.from_spacegroup("Fd-3m", Lattice.cubic(3.567), ["C"], [[0, 0, 0]]).get_primitive_structure()
+    crystals = CrystalBatch.from_cells(CellBatch.from_structures([diamond.perturb(0.5)]))
+    model = small_model(denoiser="cspnet", denoiser_layers=6)
+    with torch.no_grad():
+        for parameter in model.denoiser.parameters():
+            parameter.mul_(4)  # as large as training makes them
+        found = model.denoise(torch.randn(1, 16), torch.tensor([0.5]), crystals)
+    assert found.displacement.norm() < 1e6
