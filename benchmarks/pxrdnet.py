@@ -108,12 +108,13 @@ def propose_and_refine(job: Job) -> Row:
     row: Row = {"material_id": case.name, "size": case.crystallite_size}
     given: list[Candidate] = []
     for generator in GENERATORS:
-        plan = Plan((generator,), None, n_candidates=TEN, settings={generator: {"weights": job.weights}}, seed=job.seed)
+        settings = {generator: {"weights": job.weights}}
+        plan = Plan((generator,), None, n_candidates=TEN, settings=settings, seed=job.seed)
         proposed, row[generator] = timed_solution(problem, plan)
         write_candidates(job.folders[generator] / case.name, proposed)
         given = [ranked.candidate for ranked in proposed.ranked]
     if given:
-        refining = replace(plan, generators=(), refiner="fit", settings={})
+        refining = Plan((), "fit", n_candidates=TEN, seed=job.seed)
         refined, row[REFINED] = timed_solution(problem, refining, given)
         write_candidates(job.folders[REFINED] / case.name, refined)
     return row
@@ -138,7 +139,7 @@ def write_candidates(folder: Path, solution: Solution) -> None:
         (folder / file.name).write_text(file.text, encoding="utf-8")
 
 
-def _named_groups(groups: Mapping[str, Sequence[Row]]) -> dict[str, Sequence[Row]]:
+def _named_groups(groups: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Sequence[Mapping[str, Any]]]:
     return {f"type in train: {name}": rows for name, rows in groups.items()}
 
 

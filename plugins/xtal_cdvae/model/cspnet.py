@@ -153,8 +153,7 @@ class _Exchange(nn.Module):
 
 
 def _tempered(vectors: Tensor) -> Tensor:
-    """Return `vectors` (n_atoms, 3, n_vectors), the long ones shorter: the root mean square of an atom's is below
-    `_LONGEST`.
+    """Return `vectors` (n_atoms, 3, n_vectors) shortened to a root mean square, over an atom's, below `_LONGEST`.
 
     Products of vectors come back as factors of vectors in the next layer. In a cell with very many images of its atoms,
     as in diamond, they would grow beyond all bounds.
