@@ -78,18 +78,14 @@ def _nearest(vectors: FloatArray, cell: Cell, count: int, radius: float) -> Floa
     longest = math.sqrt(np.einsum("ij,ij->i", vectors, vectors).max())
     while True:
         squares = cdist(vectors, cell.translations(radius, longest), "sqeuclidean").reshape(n_points, -1)
-        near = squares <= radius * radius
-        found = near.sum(axis=1)
-        if found.min() >= count:
-            break
         if squares.shape[1] < count:
             radius *= 2
-        else:
-            # Slightly more, lest rounding keep a neighbour at exactly this distance out and the search go on for ever.
-            farthest = np.partition(squares, count - 1, axis=1)[:, count - 1].max()
-            radius = math.sqrt(farthest) * (1 + 1e-9)
-    # Only what is near is sorted: rows of up to 256 numbers are sorted many times as fast as longer ones.
-    nearest = np.full((n_points, found.max()), np.inf)
-    nearest[np.arange(nearest.shape[1]) < found[:, None]] = squares[near]
-    nearest.sort(axis=1)
-    return np.sqrt(nearest[:, :count])
+            continue
+        # Selecting first is what NumPy does fastest: only what is near is sorted.
+        nearest = np.partition(squares, count - 1, axis=1)[:, :count]
+        farthest = math.sqrt(nearest[:, -1].max())
+        if farthest <= radius:
+            nearest.sort(axis=1)
+            return np.sqrt(nearest)
+        # Slightly more, lest rounding keep a neighbour at exactly this distance out and the search go on for ever.
+        radius = farthest * (1 + 1e-9)

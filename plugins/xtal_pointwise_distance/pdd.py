@@ -54,8 +54,9 @@ class WeightedRows:
         if not (near == (first[:, None] == first)).all():
             # Being near is no equivalence: a chain of near rows has ends that are not. Else linkage finds just these.
             labels = fcluster(linkage(squareform(apart, checks=False), "complete"), tolerance, "distance")
-            first = (labels[:, None] == labels).argmax(axis=1)
-        members = np.flatnonzero(first == np.arange(len(rows)))[:, None] == first
+            near = labels[:, None] == labels
+            first = near.argmax(axis=1)
+        members = near[first == np.arange(len(rows))].astype(float)
         counts = members.sum(axis=1)
         return cls(counts / len(rows), members @ rows / counts[:, None])
 
