@@ -39,11 +39,16 @@ def decode(
     workbench: Workbench,
     generator: torch.Generator,
     guidance: Guidance | None = None,
+    lattice: Tensor | None = None,
 ) -> list[Proposal]:
-    """Return a crystal for each of `z` (n, latent), with the atoms of each of n `contents`."""
+    """Return a crystal for each of `z` (n, latent), with the atoms of each of n `contents`.
+
+    `lattice` is (n, 3, 3) Å; without it, that of the decoder.
+    """
     n_atoms = torch.tensor([len(content) for content in contents], device=z.device)
     numbers = torch.tensor(np.concatenate([content.numbers for content in contents]), device=z.device)
-    lattice = model.lattice_from(z, n_atoms)
+    if lattice is None:
+        lattice = model.lattice_from(z, n_atoms)
     fractional = langevin(
         model,
         z,

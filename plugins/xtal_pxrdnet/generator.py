@@ -67,14 +67,15 @@ class PXRDNetGenerator(Generator):
         vectors = LatentVectors(model, shown.to(device), composition.to(device), options, generator)
         with threads(workbench.jobs):
             # What the cell holds, the pattern tells before any crystal is made.
-            likelihoods = count_likelihoods(model.cdvae, vectors.start(_ASKED, 0), contents)
+            likelihoods = count_likelihoods(model.cdvae, vectors.start(_ASKED, 0).z, contents)
             counts = shares(contents, likelihoods, options.candidates)
             chosen = [(content, count) for content, count in zip(contents, counts, strict=True) if count]
-            z = torch.cat([vectors.found(count, len(content), workbench) for content, count in chosen])
+            found = [vectors.found(count, len(content), workbench) for content, count in chosen]
+            z, lattice = (torch.cat(parts) for parts in zip(*found, strict=True))
             given = [content for content, count in chosen for _ in range(count)]
             denoising = Denoising(options.levels, options.steps_per_level, options.step_size, options.predictor)
             guidance = _guidance(screen, given, options.guidance)
-            proposals = decode(model.cdvae, z, given, denoising, workbench, generator, guidance)
+            proposals = decode(model.cdvae, z, given, denoising, workbench, generator, guidance, lattice)
         return screen.best(proposals, options.keep, "pxrdnet")
 
 

@@ -19,6 +19,9 @@ class PXRDNetOptions:
     start: Literal["amortised", "random"] = option(
         "amortised", "latent vectors to start from: proposed by the pattern, or the paper's random ones"
     )
+    lattice: Literal["proposed", "decoded"] = option(
+        "proposed", "lattice: proposed with an amortised latent vector, or the paper's, decoded from it"
+    )
     proposals: int = option(8, "latent vectors proposed for each crystal, of which the best is taken", bounds=(1, None))
     flow_steps: int = option(20, "steps of the flow that proposes latent vectors", bounds=(1, None))
     latent_steps: int = option(
@@ -74,7 +77,9 @@ class TrainingOptions:
     noise: float = option(0.001, "noise of the patterns, whose maximum is 1", bounds=(0.0, None))
     background: float = option(0.0, "largest background left in every other pattern", bounds=(0.0, None))
     cut: bool = option(False, "begin and end patterns at varying angles")
-    amortised: bool = option(False, "train a pattern encoder and a flow that propose latent vectors; not the paper's")
+    amortised: bool = option(
+        False, "train a pattern encoder and a flow that propose latent vectors and lattices; not the paper's"
+    )
     amortised_share: float = option(
         0.0, "share of crystals whose denoiser is told a proposed latent vector", bounds=(0.0, 1.0)
     )

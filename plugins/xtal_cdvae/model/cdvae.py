@@ -55,7 +55,7 @@ class CrystalParameters:
     atom_count : (n, max_atoms)
         Logits of the number of atoms, from 1.
     lattice : (n, 6)
-        Lattice parameters, normalised; see `CDVAE.lattice_from`.
+        Lattice parameters, normalised; see `CDVAE.lattice_of`.
     """
 
     composition: Tensor
@@ -105,8 +105,16 @@ class CDVAE(nn.Module):
 
     def lattice_from(self, z: Tensor, n_atoms: Tensor) -> Tensor:
         """Return the (n, 3, 3) Å lattices of `z` (n, latent) for cells of `n_atoms` (n,) atoms."""
-        parameters = self.lattice_head(z) * self.lattice_deviation + self.lattice_mean
-        return lattice_of_parameters(parameters, n_atoms)
+        return self.lattice_of(self.lattice_head(z), n_atoms)
+
+    def lattice_of(self, normalised: Tensor, n_atoms: Tensor) -> Tensor:
+        """Return the (n, 3, 3) Å lattices of `normalised` (n, 6) parameters for cells of `n_atoms` (n,) atoms."""
+        return lattice_of_parameters(normalised * self.lattice_deviation + self.lattice_mean, n_atoms)
+
+    def normalised(self, crystals: CrystalBatch) -> Tensor:
+        """Return the (n, 6) lattice parameters of `crystals`, of mean 0 and deviation 1 in the training set."""
+        parameters = lattice_parameters(crystals.lattice, crystals.n_atoms)
+        return (parameters - self.lattice_mean) / self.lattice_deviation
 
     def frame(self, lattice: Tensor, n_atoms: Tensor) -> PairFrame:
         """Return what `denoise` needs to know about `lattice` (n, 3, 3) Å, for many calls with it."""
@@ -141,12 +149,10 @@ class CDVAE(nn.Module):
         found = self.crystal_parameters(z)
         owner = crystals.owner
         species = crystals.atomic_numbers - 1
-        parameters = lattice_parameters(crystals.lattice, crystals.n_atoms)
-        target = (parameters - self.lattice_mean) / self.lattice_deviation
         losses = {
             "composition": functional.cross_entropy(found.composition[owner], species),
             "atom_count": functional.cross_entropy(found.atom_count, crystals.n_atoms - 1),
-            "lattice": functional.mse_loss(found.lattice, target),
+            "lattice": functional.mse_loss(found.lattice, self.normalised(crystals)),
         }
         losses |= self._denoising_losses(
             crystals, z if denoiser_z is None else denoiser_z, found.composition.detach(), generator

@@ -1,9 +1,10 @@
-"""Latent vectors that a pattern makes likely: a flow from Gaussian noise, steered by what the pattern encoder found.
+"""Latent vectors and lattices that a pattern makes likely: a flow from noise, steered by what the pattern encoder found.
 
-Several crystals may explain a broad pattern, so that the latent vectors to be proposed lie in several places; a single
-Gaussian would put them in between. The flow is trained by conditional flow matching along straight lines (Lipman, Chen,
-Ben-Hamu, Nickel and Le, "Flow matching for generative modeling", ICLR 2023): the network learns the velocity z₁ − z₀ at
-(1 − t) z₀ + t z₁, where z₀ is noise and z₁ a latent vector of the structure encoder. PXRDNet has nothing of the kind.
+Several crystals may explain a broad pattern, so that what is to be proposed lies in several places; a single Gaussian
+would put it in between. "Vectors" are here what the flow proposes: a latent vector with the parameters of a lattice.
+The flow is trained by conditional flow matching along straight lines (Lipman, Chen, Ben-Hamu, Nickel and Le, "Flow
+matching for generative modeling", ICLR 2023): the network learns the velocity z₁ − z₀ at (1 − t) z₀ + t z₁, where z₀ is
+noise and z₁ a vector that is to be proposed. PXRDNet has nothing of the kind.
 """
 
 from __future__ import annotations
@@ -17,18 +18,17 @@ _FREQUENCIES = 16
 
 
 class LatentFlow(nn.Module):
-    """Velocity of latent vectors, and its integration."""
+    """Velocity of vectors, and its integration."""
 
-    def __init__(self, latent: int, features: int, width: int, blocks: int) -> None:
+    def __init__(self, length: int, features: int, width: int, blocks: int) -> None:
         super().__init__()
-        self.latent = latent
-        self.enter = nn.Linear(latent, width)
+        self.enter = nn.Linear(length, width)
         self.told = nn.Linear(features + 2 * _FREQUENCIES, width)
         self.blocks = nn.ModuleList(_Block(width) for _ in range(blocks))
-        self.leave = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, latent))
+        self.leave = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, length))
 
     def forward(self, z: Tensor, time: Tensor, features: Tensor) -> Tensor:
-        """Return the (n, latent) velocities at `z` (n, latent) and `time` (n,) in [0, 1], given `features`."""
+        """Return the (n, length) velocities at `z` (n, length) and `time` (n,) in [0, 1], given `features`."""
         told = self.told(torch.cat([features, _waves(time)], -1))
         hidden = self.enter(z)
         for block in self.blocks:
@@ -36,12 +36,12 @@ class LatentFlow(nn.Module):
         return self.leave(hidden)
 
     def loss(self, target: Tensor, features: Tensor, noise: Tensor, time: Tensor) -> Tensor:
-        """Return the mean squared error of the velocity towards `target` (n, latent) from `noise` (n, latent)."""
+        """Return the (length,) mean squared errors of the velocity from `noise` towards `target`, both (n, length)."""
         z = (1 - time[:, None]) * noise + time[:, None] * target
-        return (self(z, time, features) - (target - noise)).square().mean()
+        return (self(z, time, features) - (target - noise)).square().mean(0)
 
     def sample(self, features: Tensor, noise: Tensor, steps: int) -> Tensor:
-        """Return (n, latent) vectors: `noise` (n, latent) carried along the flow in `steps` steps (Heun's method)."""
+        """Return (n, length) vectors: `noise` (n, length) carried along the flow in `steps` steps (Heun's method)."""
         z = noise
         for step in range(steps):
             time, after = (torch.full((len(z),), (step + i) / steps, device=z.device) for i in range(2))

@@ -71,7 +71,7 @@ def test_the_flow_proposes_what_is_likely_in_two_places_and_nothing_in_between()
         side = torch.randn(256, 1).sign()
         # The feature tells the second coordinate, and nothing about the sign of the first.
         target = torch.cat([2 * side, features], -1) + 0.1 * torch.randn(256, 2)
-        loss = flow.loss(target, features, torch.randn(256, 2), torch.rand(256))
+        loss = flow.loss(target, features, torch.randn(256, 2), torch.rand(256)).mean()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -87,7 +87,7 @@ def test_the_loss_of_a_flow_without_a_clue_is_the_variance_of_the_velocity():
     torch.nn.init.zeros_(flow.leave[1].weight)
     torch.nn.init.zeros_(flow.leave[1].bias)
     target, noise = torch.randn(4000, 4), torch.randn(4000, 4)
-    loss = float(flow.loss(target, torch.zeros(4000, 2), noise, torch.rand(4000)).detach())
+    loss = float(flow.loss(target, torch.zeros(4000, 2), noise, torch.rand(4000)).mean().detach())
     assert loss == pytest.approx(2.0, rel=0.05)
 
 

@@ -56,7 +56,7 @@ def test_all_losses_fall_on_a_few_crystals(training_set, settings, small_options
             loss.backward()
             optimiser.step()
     after = losses_of(network, whole)
-    for name in {"composition", "atom_count", "lattice", "pattern"} | ({"flow"} & before.keys()):
+    for name in {"composition", "atom_count", "lattice", "pattern"} | ({"flow", "cell"} & before.keys()):
         assert after[name] < 0.9 * before[name], name
     assert ("flow" in before) == (network.proposer is not None)
 
@@ -66,7 +66,8 @@ def test_the_total_is_the_weighted_sum(training_set, small_options):
     given = {"coordinates": 1.0, "lattice": 2.0, "kl": 3.0, "pattern": 4.0}
     losses = {name: torch.tensor(value) for name, value in given.items()}
     assert float(module.network.total(losses)) == pytest.approx(10 * 1 + 10 * 2 + 0.5 * 3 + 3 * 4)
-    assert float(module.network.total(losses | {"flow": torch.tensor(7.0)})) == pytest.approx(50.5)
+    proposing = losses | {"flow": torch.tensor(7.0), "cell": torch.tensor(2.0)}
+    assert float(module.network.total(proposing)) == pytest.approx(52.5)
 
 
 def test_loaded_weights_make_the_same_network(training_set, tmp_path, small_options):
