@@ -1,4 +1,4 @@
-"""Latent vectors and lattices that a pattern makes likely: a flow from noise, steered by what the pattern encoder found.
+"""Latent vectors and lattices that a pattern makes likely: a flow, steered by what the pattern encoder found in it.
 
 Several crystals may explain a broad pattern, so that what is to be proposed lies in several places; a single Gaussian
 would put it in between. "Vectors" are here what the flow proposes: a latent vector with the parameters of a lattice.
