@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -73,6 +74,45 @@ def decode(
             details={"latent_vector": index + 1, "z": content.z},
         )
         for index, (cell, part, content) in enumerate(zip(lattice.double().cpu(), parts, contents, strict=True))
+    ]
+
+
+def denoise_again(
+    model: CDVAE,
+    z: Tensor,
+    proposals: Sequence[Proposal],
+    lattice: Tensor,
+    noise: float,
+    denoising: Denoising,
+    generator: torch.Generator,
+    guidance: Guidance | None = None,
+) -> list[Proposal]:
+    """Return `proposals`, one for each of `z` (n, latent), with their atoms denoised again in other lattices.
+
+    `lattice` is (n, 3, 3) Å. Denoising begins with `noise` Å; levels are as close together as in the first denoising.
+    """
+    n_atoms = torch.tensor([len(proposal.numbers) for proposal in proposals], device=z.device)
+    largest, smallest = model.config.sigma_coords
+    share = math.log(noise / smallest) / math.log(largest / smallest)
+    fractional = langevin(
+        model,
+        z,
+        torch.tensor(np.concatenate([proposal.numbers for proposal in proposals]), device=z.device),
+        n_atoms,
+        lattice,
+        levels=max(round(share * denoising.levels), 1),
+        steps_per_level=denoising.steps_per_level,
+        step_size=denoising.step_size,
+        predictor=denoising.predictor,
+        generator=generator,
+        guidance=guidance,
+        start=torch.tensor(np.concatenate([proposal.fractional for proposal in proposals]), device=z.device).to(z),
+        largest_noise=noise,
+    )
+    parts = fractional.double().cpu().split(n_atoms.tolist())
+    return [
+        replace(proposal, lattice=cell.numpy(), fractional=part.numpy(), details=proposal.details | {"again": True})
+        for proposal, cell, part in zip(proposals, lattice.double().cpu(), parts, strict=True)
     ]
 
 

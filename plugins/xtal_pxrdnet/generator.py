@@ -13,16 +13,18 @@ import torch
 from torch import Tensor
 
 from xtal_cdvae.cell_contents import CellContent, cell_contents, shares
-from xtal_cdvae.decoding import Denoising, count_likelihoods, decode, random_generator, threads
-from xtal_cdvae.filtering import Filter
+from xtal_cdvae.decoding import Denoising, count_likelihoods, decode, denoise_again, random_generator, threads
+from xtal_cdvae.filtering import Filter, Proposal, is_sound
 from xtal_cdvae.saved_model import torch_device
 from xtal_core.candidate import Candidate
+from xtal_core.cells import IntArray
 from xtal_core.errors import OptionError
 from xtal_core.interfaces import DifferentiableSimulator, Generator, Workbench
 from xtal_core.problem import Problem
 from xtal_pxrdnet.guidance import PatternGuidance
 from xtal_pxrdnet.latent_vectors import LatentVectors
 from xtal_pxrdnet.model.pattern_encoder import fractions
+from xtal_pxrdnet.model.pxrdnet import PXRDNet
 from xtal_pxrdnet.pattern_input import network_input
 from xtal_pxrdnet.plugin import PXRDNetOptions
 from xtal_pxrdnet.saved_model import load_pxrdnet
@@ -74,16 +76,36 @@ class PXRDNetGenerator(Generator):
             z, lattice = (torch.cat(parts) for parts in zip(*found, strict=True))
             given = [content for content, count in chosen for _ in range(count)]
             denoising = Denoising(options.levels, options.steps_per_level, options.step_size, options.predictor)
-            guidance = _guidance(screen, given, options.guidance)
+            guidance = _guidance(screen, [content.numbers for content in given], options.guidance)
             proposals = decode(model.cdvae, z, given, denoising, workbench, generator, guidance, lattice)
+            if options.again:
+                proposals += self._again(model, z, proposals, screen, denoising, generator)
         return screen.best(proposals, options.keep, "pxrdnet")
 
+    def _again(
+        self,
+        model: PXRDNet,
+        z: Tensor,
+        proposals: Sequence[Proposal],
+        screen: Filter,
+        denoising: Denoising,
+        generator: torch.Generator,
+    ) -> list[Proposal]:
+        """Return those of `proposals` that are sound, denoised again in lattices that are fitted to the pattern."""
+        rows = [row for row, proposal in enumerate(proposals) if is_sound(proposal)]
+        if not rows:
+            return []
+        sound = [proposals[row] for row in rows]
+        lattice = torch.from_numpy(screen.fitted(sound).cells.lattices).to(z)
+        guidance = _guidance(screen, [proposal.numbers for proposal in sound], self.options.guidance)
+        return denoise_again(model.cdvae, z[rows], sound, lattice, self.options.again, denoising, generator, guidance)
 
-def _guidance(screen: Filter, given: Sequence[CellContent], weight: float) -> PatternGuidance | None:
-    """Return what guides the denoising of crystals of `given` contents; nothing when it is not wanted or possible."""
+
+def _guidance(screen: Filter, numbers: Sequence[IntArray], weight: float) -> PatternGuidance | None:
+    """Return what guides the denoising of crystals with atoms of `numbers`; nothing when not wanted or possible."""
     if not weight or not isinstance(screen.simulator, DifferentiableSimulator):
         return None
-    return PatternGuidance(screen, screen.simulator, [content.numbers for content in given], weight)
+    return PatternGuidance(screen, screen.simulator, numbers, weight)
 
 
 def _composition(content: CellContent, n_species: int) -> Tensor:

@@ -39,6 +39,12 @@ class PXRDNetOptions:
     correct_lattice: bool = option(
         True, "fit volume and lattice of the crystals before they are compared; not the paper's"
     )
+    again: float = option(
+        0.5,
+        "noise from which crystals are denoised again in the fitted lattice; 0 for never, as in the paper",
+        unit="Å",
+        bounds=(0.0, None),
+    )
     device: str = option("cpu", "torch device of the networks: cpu, cuda, cuda:1, …")
 
 

@@ -47,10 +47,12 @@ def langevin(
     guidance: Guidance | None = None,
     predictor: bool = False,
     progress: Track | None = None,
+    start: Tensor | None = None,
+    largest_noise: float | None = None,
 ) -> Tensor:
     """Return (n_atoms.sum(), 3) fractional coordinates in [0, 1) of crystals whose species and lattices are given.
 
-    Atoms start anywhere. The defaults are those of PXRDNet.
+    Atoms start anywhere, or from `start` with noise. The defaults are those of PXRDNet.
 
     Parameters
     ----------
@@ -74,13 +76,22 @@ def langevin(
         Whether to move from level to level by a predictor.
     progress
         Given the levels, returns them while it shows how far they are.
+    start : (n_atoms.sum(), 3)
+        Fractional coordinates to which noise of the first level is added.
+    largest_noise
+        Å, of the first level; that of the model's settings unless given.
     """
     frame = model.frame(lattice, n_atoms)
     inverse = torch.linalg.inv(lattice)
     owner = atom_owner(n_atoms)
-    frac = torch.rand(len(atomic_numbers), 3, generator=generator, device=z.device)
     largest, smallest = model.config.sigma_coords
+    largest = largest if largest_noise is None else largest_noise
     sigmas = noise_levels(largest, smallest, model.config.levels if levels is None else levels)
+    if start is None:
+        frac = torch.rand(len(atomic_numbers), 3, generator=generator, device=z.device)
+    else:
+        noise = largest * torch.randn(start.shape, generator=generator, device=z.device)
+        frac = wrapped(start + cartesian(noise, inverse, owner))
     following = dict(zip(sigmas, [*sigmas[1:], 0.0], strict=True))
 
     def score(sigma: float) -> Tensor:

@@ -127,3 +127,21 @@ def test_progress_is_shown_level_by_level(crystals):
 
     sample(PerfectModel(crystals), crystals, levels=5, steps_per_level=1, progress=progress)
     assert shown == noise_levels(3.0, 0.01, 5)
+
+
+def test_from_a_start_atoms_go_no_farther_than_the_noise_takes_them(crystals):
+    class Indifferent(PerfectModel):
+        def denoise(self, z, sigma, crystals, frame):
+            return Denoised(torch.zeros_like(crystals.frac_coords), crystals.frac_coords)
+
+    model = Indifferent(crystals)
+    near = sample(model, crystals, levels=1, steps_per_level=0, start=crystals.frac_coords, largest_noise=0.05)
+    far = sample(model, crystals, levels=1, steps_per_level=0)
+    assert 0.01 < distances_from_truth(model, near).max() < 0.3
+    assert distances_from_truth(model, far).max() > 0.5
+
+
+def test_from_a_start_the_truth_is_found(crystals):
+    model = PerfectModel(crystals)
+    frac = sample(model, crystals, steps_per_level=1, predictor=True, start=crystals.frac_coords, largest_noise=0.3)
+    assert distances_from_truth(model, frac).max() < 0.05

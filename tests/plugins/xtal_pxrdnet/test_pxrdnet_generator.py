@@ -51,10 +51,22 @@ class TestPXRDNetConformance(GeneratorConformance):
         {"latent_steps": 7},
         {"guidance": 1.0},
         {"levels": 1},
+        {"again": 0.0},
+        {"again": 0.001, "guidance": 1.0},
+        {"lattice": "decoded"},
     ],
 )
 def test_every_way_of_searching_gives_candidates(weights, salt, simulator, settings):
     assert generate(salt, simulator, options(weights, **settings))
+
+
+def test_crystals_are_denoised_again_in_fitted_lattices(weights, salt, simulator):
+    once, twice = (
+        generate(salt, simulator, options(weights, keep=24, again=noise, candidates=6)) for noise in (0.0, 0.3)
+    )
+    assert not any(candidate.details.get("again") for candidate in once)
+    assert any(candidate.details.get("again") for candidate in twice)
+    assert len(once) < len(twice) <= 12
 
 
 def test_only_the_best_are_kept(weights, salt, simulator):
@@ -73,7 +85,7 @@ def test_weights_without_a_flow_ask_for_a_random_start(save_weights, salt, simul
 
 def test_a_random_start_does_not_see_the_pattern(weights, salt, simulator):
     """Without a search nothing tells the latent vectors what was measured; only the filter does."""
-    chosen = options(weights, start="random", keep=12, correct_lattice=False)
+    chosen = options(weights, start="random", keep=12, correct_lattice=False, again=0.0)
     other = problem_of(rock_salt(5.0), simulator, z=4)
     cells = [
         {(candidate.origin, round(candidate.structure.volume, 4)) for candidate in generate(problem, simulator, chosen)}
