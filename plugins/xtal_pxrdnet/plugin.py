@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from xtal_core.hookspecs import PluginRecord, hookimpl
+from xtal_core.hookspecs import PluginRecord, WeightsRecord, hookimpl
 from xtal_core.options import option
 
 
@@ -122,5 +122,20 @@ def xtal_models() -> list[PluginRecord]:
             "xtal_pxrdnet.training:PXRDNetModel",
             interface=1,
             options=TrainingOptions,
+        )
+    ]
+
+
+@hookimpl
+def xtal_weights() -> list[WeightsRecord]:
+    """Return the weights that come with the package."""
+    return [
+        WeightsRecord(
+            "pxrdnet-fast",
+            "pxrdnet",
+            "xtal_pxrdnet/weights/pxrdnet-fast.safetensors",
+            sha256="ab18d84b5011cef7d375443b5ef036312162471e69edd6ed002cfbb98116422a",
+            bytes=18037828,
+            card="xtal_pxrdnet/weights/pxrdnet-fast.md",
         )
     ]
