@@ -84,6 +84,27 @@ def largest_strain(before: FloatArray, after: FloatArray) -> float:
     return float(np.abs(np.linalg.svd(deformation, compute_uv=False) - 1).max())
 
 
+def described_as(truth: Structure, found: Structure, within: float) -> Structure | None:
+    """Return `truth` in the cell of `found`, its atoms in that order; None where they are more than `within` Å off.
+
+    Of several ways, which a crystal has that is nearly of higher symmetry, it is that of the least strain.
+    """
+    from pymatgen.core import Structure
+
+    ways = [
+        (largest_strain(basis @ truth.lattice.matrix, found.lattice.matrix), basis)
+        for _, _, basis in truth.lattice.find_all_mappings(found.lattice, LENGTH_TOLERANCE, ANGLE_TOLERANCE)
+        if round(abs(np.linalg.det(basis))) == 1 and len(found) == len(truth)
+    ]
+    numbers, found_numbers = np.array(truth.atomic_numbers), np.array(found.atomic_numbers)
+    for _, basis in sorted(ways, key=lambda way: way[0]):
+        apart, order = _assigned(truth.lattice, truth.frac_coords, found.frac_coords @ basis, numbers, found_numbers)
+        if apart < within:
+            fractional = truth.frac_coords[order] @ np.linalg.inv(basis)
+            return Structure(basis @ truth.lattice.matrix, [truth[i].species for i in order], fractional)
+    return None
+
+
 def largest_displacement(
     lattice: Lattice, truth: FloatArray, found: FloatArray, elements: IntArray, found_elements: IntArray
 ) -> float:
@@ -91,17 +112,24 @@ def largest_displacement(
 
     Shapes: fractional coordinates (n, 3) in the same `lattice`, elements (n,) as atomic numbers.
     """
+    return _assigned(lattice, truth, found, elements, found_elements)[0]
+
+
+def _assigned(
+    lattice: Lattice, truth: FloatArray, found: FloatArray, elements: IntArray, found_elements: IntArray
+) -> tuple[float, IntArray]:
+    """Return what `largest_displacement` does, and (n,) which atom of `truth` is the counterpart of each of `found`."""
     from scipy.optimize import linear_sum_assignment
 
+    least, order = np.inf, np.arange(len(truth))
     if not np.array_equal(np.sort(elements), np.sort(found_elements)):
-        return np.inf
+        return least, order
     numbers, counts = np.unique(elements, return_counts=True)
     rarest = numbers[counts.argmin()]
     first = truth[elements == rarest][0]
-    least = np.inf
     for start in found[found_elements == rarest]:
         shift = first - start
-        apart = np.zeros_like(truth)
+        apart, columns = np.zeros_like(truth), order
         for _ in range(ROUNDS):
             difference = truth[:, None] - found[None] - shift
             difference -= np.rint(difference)
@@ -111,5 +139,7 @@ def largest_displacement(
             apart = difference[rows, columns]
             common = apart.mean(axis=0)
             shift, apart = shift + common, apart - common
-        least = min(least, float(np.linalg.norm(apart @ lattice.matrix, axis=1).max()))
-    return least
+        farthest = float(np.linalg.norm(apart @ lattice.matrix, axis=1).max())
+        if farthest < least:
+            least, order = farthest, np.argsort(columns)
+    return least, order

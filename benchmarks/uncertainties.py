@@ -25,7 +25,7 @@ from pulls import profile_pulls, structure_pulls
 from recovery import SYSTEMS, crystal_system
 from refinement_run import add_run_options, describe_making, making_text, open_run, publish
 from result_pages import markdown_table
-from same_crystal import deviation
+from same_crystal import described_as, deviation
 from solution_run import run_benchmark
 from xtal_core.candidate import GIVEN, Candidate
 from xtal_core.interfaces import Workbench
@@ -151,6 +151,8 @@ def refine_draw(draw: Draw) -> Row:
     assert fit is not None
     assert fit.uncertainty is not None
     off = deviation(truth, refined.structure).displacement
+    # A crystal that is nearly of higher symmetry may come out in another cell than it went in.
+    counterpart = described_as(truth, refined.structure, WRONG)
     row = {
         "material_id": draw.material.material_id,
         "formula": truth.composition.reduced_formula,
@@ -158,14 +160,14 @@ def refine_draw(draw: Draw) -> Row:
         "system": crystal_system(number),
         "n_free": n_free,
         "displacement": off if np.isfinite(off) else None,
-        "wrong": off > WRONG,
+        "wrong": counterpart is None,
         "chi_squared": fit.uncertainty.reduced_chi_squared,
         "textured": fit.profile.march_axis is not None,
         "cpu_seconds": round(cpu_seconds, 2),
     }
-    if row["wrong"]:
+    if counterpart is None:
         return row | {"pulls": {}, "profile": {}}
-    pulls = structure_pulls(refined.structure, truth, fit.uncertainty)
+    pulls = structure_pulls(refined.structure, counterpart, fit.uncertainty)
     return row | {"pulls": pulls, "profile": profile_pulls(fit, TRUTH)}
 
 

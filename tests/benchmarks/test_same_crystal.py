@@ -3,7 +3,7 @@ import pytest
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Lattice, Structure
 
-from same_crystal import Deviation, deviation
+from same_crystal import Deviation, described_as, deviation
 from toys import caesium_chloride_type, rocksalt
 
 
@@ -72,3 +72,26 @@ def test_other_contents_and_other_cells_have_no_finite_deviation():
     potassium = salt.copy()
     potassium.replace_species({"Na": "K"})
     assert deviation(salt, potassium).displacement == np.inf
+
+
+def test_a_structure_is_described_in_the_cell_and_the_order_of_another(low):
+    other = low.copy()
+    other.make_supercell([[1, 1, 0], [0, 1, 0], [0, -1, 1]])
+    other = Structure(other.lattice, other.species[::-1], other.frac_coords[::-1] + np.array([0.1, 0.7, 0.3]))
+    same = described_as(low, other, 0.1)
+    assert same is not None
+    assert same.species == other.species
+    assert np.allclose(same.lattice.abc + same.lattice.angles, other.lattice.abc + other.lattice.angles)
+    apart = same.frac_coords - other.frac_coords
+    apart -= np.rint(apart - apart[0]) + apart[0]
+    assert np.abs(apart).max() < 1e-9
+    assert described_as(low, low.copy().perturb(1.0), 0.1) is None
+
+
+def test_of_ways_to_describe_a_crystal_that_is_nearly_symmetric_it_is_the_one_of_least_strain():
+    cell = Lattice.from_parameters(4.0, 5.0, 6.0, 90, 90.2, 90)
+    truth = Structure(cell, ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    mirrored = Structure(Lattice.from_parameters(4.0, 5.0, 6.0, 90, 89.8, 90), truth.species, truth.frac_coords)
+    same = described_as(truth, mirrored, 0.3)
+    assert same is not None
+    assert same.lattice.beta == pytest.approx(89.8)
