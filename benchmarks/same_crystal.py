@@ -85,9 +85,9 @@ def largest_strain(before: FloatArray, after: FloatArray) -> float:
 
 
 def described_as(truth: Structure, found: Structure, within: float) -> Structure | None:
-    """Return `truth` in the cell of `found`, its atoms in that order; None where they are more than `within` Å off.
+    """Return `truth` in the cell, from the origin and with the order of atoms of `found`.
 
-    Of several ways, which a crystal has that is nearly of higher symmetry, it is that of the least strain.
+    None where atoms are `within` Å off or more. Of several ways, which a crystal has that is nearly of higher symmetry, it is that of the least strain.
     """
     from pymatgen.core import Structure
 
@@ -98,9 +98,11 @@ def described_as(truth: Structure, found: Structure, within: float) -> Structure
     ]
     numbers, found_numbers = np.array(truth.atomic_numbers), np.array(found.atomic_numbers)
     for _, basis in sorted(ways, key=lambda way: way[0]):
-        apart, order = _assigned(truth.lattice, truth.frac_coords, found.frac_coords @ basis, numbers, found_numbers)
+        apart, order, shift = _assigned(
+            truth.lattice, truth.frac_coords, found.frac_coords @ basis, numbers, found_numbers
+        )
         if apart < within:
-            fractional = truth.frac_coords[order] @ np.linalg.inv(basis)
+            fractional = (truth.frac_coords[order] - shift) @ np.linalg.inv(basis)
             return Structure(basis @ truth.lattice.matrix, [truth[i].species for i in order], fractional)
     return None
 
@@ -117,13 +119,16 @@ def largest_displacement(
 
 def _assigned(
     lattice: Lattice, truth: FloatArray, found: FloatArray, elements: IntArray, found_elements: IntArray
-) -> tuple[float, IntArray]:
-    """Return what `largest_displacement` does, and (n,) which atom of `truth` is the counterpart of each of `found`."""
+) -> tuple[float, IntArray, FloatArray]:
+    """Return what `largest_displacement` does, the counterparts (n,) of `found`, and the shift (3,) that takes it there.
+
+    The counterparts are rows of `truth`.
+    """
     from scipy.optimize import linear_sum_assignment
 
-    least, order = np.inf, np.arange(len(truth))
+    least, order, best_shift = np.inf, np.arange(len(truth)), np.zeros(3)
     if not np.array_equal(np.sort(elements), np.sort(found_elements)):
-        return least, order
+        return least, order, best_shift
     numbers, counts = np.unique(elements, return_counts=True)
     rarest = numbers[counts.argmin()]
     first = truth[elements == rarest][0]
@@ -141,5 +146,5 @@ def _assigned(
             shift, apart = shift + common, apart - common
         farthest = float(np.linalg.norm(apart @ lattice.matrix, axis=1).max())
         if farthest < least:
-            least, order = farthest, np.argsort(columns)
-    return least, order
+            least, order, best_shift = farthest, np.argsort(columns), shift
+    return least, order, best_shift
