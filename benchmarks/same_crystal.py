@@ -87,7 +87,8 @@ def largest_strain(before: FloatArray, after: FloatArray) -> float:
 def described_as(truth: Structure, found: Structure, within: float) -> Structure | None:
     """Return `truth` in the cell, from the origin and with the order of atoms of `found`.
 
-    None where atoms are `within` Å off or more. Of several ways, which a crystal has that is nearly of higher symmetry, it is that of the least strain.
+    None where atoms are `within` Å off or more. Of several ways, which a crystal has that is nearly of higher symmetry,
+    it is that of the least strain.
     """
     from pymatgen.core import Structure
 
@@ -120,9 +121,9 @@ def largest_displacement(
 def _assigned(
     lattice: Lattice, truth: FloatArray, found: FloatArray, elements: IntArray, found_elements: IntArray
 ) -> tuple[float, IntArray, FloatArray]:
-    """Return what `largest_displacement` does, the counterparts (n,) of `found`, and the shift (3,) that takes it there.
+    """Return what `largest_displacement` does, the counterparts of `found`, and the shift (3,) that takes it there.
 
-    The counterparts are rows of `truth`.
+    The counterparts (n,) are rows of `truth`.
     """
     from scipy.optimize import linear_sum_assignment
 
