@@ -91,7 +91,9 @@ def crystal_file(ranked: RankedCandidate, digits: int = 2) -> CrystalFile:
             written = _read_back(text)
             if written is not None and _same(structure, written):
                 block = gemmi.cif.read_string(text).sole_block()
-                return _finished(name, ranked, block, standard_setting(structure, block), symmetric=True)
+                setting = standard_setting(structure, block)
+                if setting is not None:
+                    return _finished(name, ranked, block, setting, symmetric=True)
         block = gemmi.cif.read_string(str(CifWriter(structure))).sole_block()
         return _finished(name, ranked, block, same_setting(block), symmetric=ranked.space_group[1] == 1)
 

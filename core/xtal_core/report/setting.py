@@ -54,12 +54,20 @@ class Setting:
         return turned.mean(axis=-3)
 
 
-def standard_setting(structure: Structure, block: gemmi.cif.Block) -> Setting:
-    """Return the setting of `block`, to which pymatgen wrote `structure` with its symmetry, standardised by spglib."""
+def standard_setting(structure: Structure, block: gemmi.cif.Block) -> Setting | None:
+    """Return the setting of `block`, to which pymatgen wrote `structure` with its symmetry, standardised by spglib.
+
+    None where an operation is none of a standard setting, like x' = z − 2x: in cells that fit a symmetry only roughly,
+    spglib may find such.
+    """
     from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
+    try:
+        operations = _operations(block)
+    except RuntimeError:  # what gemmi raises for an operation that it cannot read
+        return None
     dataset = SpacegroupAnalyzer(structure, SYMMETRY_TOLERANCE).get_symmetry_dataset()
-    return Setting(np.array(dataset.transformation_matrix), np.array(dataset.origin_shift), *_operations(block))
+    return Setting(np.array(dataset.transformation_matrix), np.array(dataset.origin_shift), *operations)
 
 
 def same_setting(block: gemmi.cif.Block) -> Setting:

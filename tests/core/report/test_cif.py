@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+import gemmi
 import numpy as np
 import pytest
 from pymatgen.core import Lattice, Structure
@@ -66,6 +67,17 @@ def test_a_structure_that_symmetry_would_change_is_written_without(monkeypatch):
     assert not file.symmetric
     assert re.search(r"_symmetry_Int_Tables_number +1\n", file.text)
     assert file.structure.matches(rocksalt(5.64), scale=False)
+
+
+def test_a_structure_with_operations_of_no_standard_setting_is_written_without_symmetry(monkeypatch):
+    """spglib finds such in some cells that fit a symmetry only roughly."""
+    write = gemmi.cif.read_string
+    monkeypatch.setattr("gemmi.cif.read_string", lambda text: write(text.replace("'-x, y, z'", "'-2x+z, y, z'")))
+    structure = rocksalt(5.64)
+    file = crystal_file(ranked(structure))
+    assert not file.symmetric
+    assert file.structure.matches(structure)
+    assert "-2x" not in file.text
 
 
 def test_oxidation_states_are_left_out():
