@@ -92,20 +92,24 @@ def described_as(truth: Structure, found: Structure, within: float) -> Structure
     """
     from pymatgen.core import Structure
 
-    ways = [
-        (largest_strain(basis @ truth.lattice.matrix, found.lattice.matrix), basis)
-        for _, _, basis in truth.lattice.find_all_mappings(found.lattice, LENGTH_TOLERANCE, ANGLE_TOLERANCE)
-        if round(abs(np.linalg.det(basis))) == 1 and len(found) == len(truth)
-    ]
     numbers, found_numbers = np.array(truth.atomic_numbers), np.array(found.atomic_numbers)
-    for _, basis in sorted(ways, key=lambda way: way[0]):
+    ways: list[tuple[float, float, Structure]] = []
+    for _, _, basis in truth.lattice.find_all_mappings(found.lattice, LENGTH_TOLERANCE, ANGLE_TOLERANCE):
+        if round(abs(np.linalg.det(basis))) != 1 or len(found) != len(truth):
+            continue
         apart, order, shift = _assigned(
             truth.lattice, truth.frac_coords, found.frac_coords @ basis, numbers, found_numbers
         )
         if apart < within:
+            lattice = basis @ truth.lattice.matrix
             fractional = (truth.frac_coords[order] - shift) @ np.linalg.inv(basis)
-            return Structure(basis @ truth.lattice.matrix, [truth[i].species for i in order], fractional)
-    return None
+            described = Structure(lattice, [truth[i].species for i in order], fractional)
+            ways.append((largest_strain(lattice, found.lattice.matrix), apart, described))
+    if not ways:
+        return None
+    # The symmetry of the lattice makes ways of the same strain, which only the atoms tell apart.
+    least = min(strain for strain, *_ in ways) + SAME_CELL
+    return min((way for way in ways if way[0] <= least), key=lambda way: way[1])[2]
 
 
 def largest_displacement(
