@@ -43,7 +43,7 @@ class Cell:
         # The n-th plane spanned by two of the edges is n times the distance of the first from the origin.
         block = _block(*(int(radius * math.hypot(*product) / self.volume + 0.5) for product in self._products))
         vectors = block @ self.lattice
-        return vectors[np.vecdot(vectors, vectors) <= (radius + longest) ** 2]
+        return vectors[np.einsum("ij,ij->i", vectors, vectors) <= (radius + longest) ** 2]
 
 
 @lru_cache(maxsize=32)

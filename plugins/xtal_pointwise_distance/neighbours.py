@@ -75,7 +75,7 @@ def _nearest(vectors: FloatArray, cell: Cell, count: int, radius: float) -> Floa
     """Return (n_points, count) Å from (n_points, n_atoms, 3) Å vectors, searching from `radius` on."""
     n_points = len(vectors)
     vectors = vectors.reshape(-1, 3)
-    longest = math.sqrt(np.vecdot(vectors, vectors).max())
+    longest = math.sqrt(np.einsum("ij,ij->i", vectors, vectors).max())
     while True:
         squares = cdist(vectors, cell.translations(radius, longest), "sqeuclidean").reshape(n_points, -1)
         if squares.shape[1] < count:
