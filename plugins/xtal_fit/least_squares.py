@@ -8,7 +8,6 @@ Jacobians of all structures come from the simulator in one batch.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -18,6 +17,7 @@ from xtal_core.cells import CellBatch
 from xtal_core.interfaces import DifferentiableSimulator
 from xtal_core.measurement import Measurement, Profile
 from xtal_core.pattern import BoolArray, FloatArray
+from xtal_core.workers import SideWorkers
 from xtal_fit.trial import ProfileParameter, Trial
 
 #: Largest change in one step: strain components, and displacements in Å.
@@ -32,6 +32,9 @@ WELL_SEEN = 8
 
 #: What a step must gain in a search, as a fraction of the cost.
 CONVERGED = 1e-4
+
+#: Groups of trials for each process.
+GROUPS = 4
 
 FIRST_DAMPING = 1e-3
 LARGEST_DAMPING = 1e4
@@ -92,7 +95,7 @@ def fit(
     steps: int,
     observations: float,
     *,
-    jobs: int = 1,
+    workers: SideWorkers | None = None,
     converged: float = CONVERGED,
     hold_bounds: bool = False,
 ) -> list[Trial]:
@@ -106,32 +109,27 @@ def fit(
     `hold_bounds` leaves a profile parameter out of a step that would carry it beyond its bound, so that the others do
     not wait for what it cannot do. A search of a few steps does without.
     """
-    # Large and small cells alternate, so that all groups take about as long.
+    # Large and small cells alternate, so that all groups take about as long; trials converge sooner or later.
     order = sorted(range(len(trials)), key=lambda i: -len(trials[i].numbers) * trials[i].active.shape[1])
-    groups = [order[start::jobs] for start in range(min(jobs, len(order)))]
-
-    def fit_group(group: list[int]) -> list[Trial]:
-        chosen = [trials[i] for i in group]
-        return _fit_group(simulator, target, chosen, parameters, steps, observations, converged, hold_bounds)
-
-    with ThreadPoolExecutor(max(jobs, 1)) as pool:
-        fitted = list(pool.map(fit_group, groups))
+    n_groups = 1 if workers is None or workers.jobs == 1 else min(GROUPS * workers.jobs, len(order))
+    groups = [order[start::n_groups] for start in range(n_groups)]
+    chunks = [
+        (simulator, target, [trials[i] for i in group], parameters, steps, observations, converged, hold_bounds)
+        for group in groups
+    ]
+    fitted = [_fit_group(chunk) for chunk in chunks] if workers is None else workers.map(_fit_group, chunks)
     by_index = {
         i: trial for group, done in zip(groups, fitted, strict=True) for i, trial in zip(group, done, strict=True)
     }
     return [by_index[i] for i in range(len(trials))]
 
 
-def _fit_group(
-    simulator: DifferentiableSimulator,
-    target: FitTarget,
-    trials: Sequence[Trial],
-    parameters: Sequence[ProfileParameter],
-    steps: int,
-    observations: float,
-    converged: float,
-    hold_bounds: bool,
-) -> list[Trial]:
+#: Simulator, target, trials, parameters, steps, observations, `converged` and `hold_bounds` of `fit`.
+_Chunk = tuple[DifferentiableSimulator, FitTarget, Sequence[Trial], Sequence[ProfileParameter], int, float, float, bool]
+
+
+def _fit_group(chunk: _Chunk) -> list[Trial]:
+    simulator, target, trials, parameters, steps, observations, converged, hold_bounds = chunk
     states = list(trials)
     starts = [trial.fractional if trial.anchor is None else trial.anchor for trial in trials]
     equations = _linearise(simulator, target, states, starts, parameters)

@@ -13,6 +13,7 @@ from xtal_core.interfaces import DifferentiableSimulator, Refiner, Workbench
 from xtal_core.measurement import Profile
 from xtal_core.pattern_features import is_measured
 from xtal_core.problem import Problem
+from xtal_core.workers import SideWorkers
 from xtal_fit.moves import exchanged, kicked, released, symmetrised
 from xtal_fit.plugin import FitOptions
 from xtal_fit.stages import Stages, first_stages
@@ -63,16 +64,17 @@ class FitRefiner(Refiner):
         disordered = [candidate for candidate in candidates if not candidate.structure.is_ordered]
         if not ordered:
             return disordered
-        stages = first_stages(problem, ordered, workbench, self.options)
-        trials: list[Trial] = []
-        try:
-            steps = self._refine(stages, workbench)
-            for state in workbench.progress.track(steps, "refining", total=4 + 2 * self.options.rounds):
-                stages, trials = state
-        except KeyboardInterrupt:
-            workbench.finished(stages.with_fits(trials))
-            raise
-        return [*stages.with_fits(trials), *disordered]
+        with SideWorkers(workbench.jobs, "fit") as workers:
+            stages = first_stages(problem, ordered, workbench.simulator, workers, self.options)
+            trials: list[Trial] = []
+            try:
+                steps = self._refine(stages, workbench)
+                for state in workbench.progress.track(steps, "refining", total=4 + 2 * self.options.rounds):
+                    stages, trials = state
+            except KeyboardInterrupt:
+                workbench.finished(stages.with_fits(trials))
+                raise
+            return [*stages.with_fits(trials), *disordered]
 
     def _refine(self, stages: Stages, workbench: Workbench) -> Iterator[tuple[Stages, list[Trial]]]:
         """Yield the trials after every stage, best first."""

@@ -12,7 +12,7 @@ import numpy as np
 from xtal_core.agreement import fit_scale_and_background, resample
 from xtal_core.candidate import Candidate
 from xtal_core.cells import CellBatch
-from xtal_core.interfaces import DifferentiableSimulator, Workbench
+from xtal_core.interfaces import DifferentiableSimulator
 from xtal_core.measurement import Profile
 from xtal_core.parsimony import Parsimony, parsimony_of
 from xtal_core.pattern import Pattern
@@ -20,6 +20,7 @@ from xtal_core.pattern_features import is_measured, is_noisy, peak_width
 from xtal_core.problem import Problem
 from xtal_core.robust_weights import downweighted
 from xtal_core.target import Target, make_target, starting_profile
+from xtal_core.workers import SideWorkers
 from xtal_fit.least_squares import fit
 from xtal_fit.moves import restarted, symmetrised, undisplaced
 from xtal_fit.plugin import FitOptions
@@ -69,17 +70,20 @@ MOST_OF_A_KIND = 3
 
 
 def first_stages(
-    problem: Problem, candidates: Sequence[Candidate], workbench: Workbench, options: FitOptions
+    problem: Problem,
+    candidates: Sequence[Candidate],
+    simulator: DifferentiableSimulator,
+    workers: SideWorkers,
+    options: FitOptions,
 ) -> Stages:
     """Return the stages as the pattern suggests them before anything was fitted."""
     pattern = problem.pattern
-    assert isinstance(workbench.simulator, DifferentiableSimulator)
     return Stages(
         problem,
         candidates,
-        workbench.simulator,
+        simulator,
         options,
-        workbench.jobs,
+        workers,
         native_width=peak_width(pattern),
         parsimony=parsimony_of(pattern),
         edge=float(pattern.q[-1]),
@@ -95,7 +99,7 @@ class Stages:
     candidates: Sequence[Candidate]
     simulator: DifferentiableSimulator
     options: FitOptions
-    jobs: int
+    workers: SideWorkers
     native_width: float
     parsimony: Parsimony
     edge: float | None
@@ -174,7 +178,7 @@ class Stages:
             [],
             COARSE_STEPS,
             self.parsimony.observations,
-            jobs=self.jobs,
+            workers=self.workers,
         )
 
     def middle(self, trials: Sequence[Trial]) -> list[Trial]:
@@ -183,7 +187,9 @@ class Stages:
         target = self.target(COARSE_WIDTH / 2 if native < COARSE_WIDTH / 2 else 0.0)
         width = ProfileParameter("gaussian_sigma", 0.1 * native, self.widest_gaussian)
         started = [replace(trial, displaced=True) for trial in trials]
-        return fit(self.simulator, target, started, [width], MIDDLE_STEPS, self.parsimony.observations, jobs=self.jobs)
+        return fit(
+            self.simulator, target, started, [width], MIDDLE_STEPS, self.parsimony.observations, workers=self.workers
+        )
 
     def sharp(self, trials: Sequence[Trial], steps: int) -> list[Trial]:
         """Return the trials fitted to the pattern at the resolution of the search, with the whole profile."""
@@ -194,7 +200,7 @@ class Stages:
             self.parameters(),
             steps,
             self.parsimony.observations,
-            jobs=self.jobs,
+            workers=self.workers,
         )
 
     def final(self, trials: Sequence[Trial]) -> list[Trial]:
@@ -260,7 +266,13 @@ class Stages:
     def _on_points(self, trials: Sequence[Trial]) -> list[Trial]:
         points, parameters = self.whole_pattern.points, self.parameters()
         return fit(
-            self.simulator, points, trials, parameters, self.options.steps, self.parsimony.observations, jobs=self.jobs
+            self.simulator,
+            points,
+            trials,
+            parameters,
+            self.options.steps,
+            self.parsimony.observations,
+            workers=self.workers,
         )
 
     @cached_property
@@ -275,12 +287,14 @@ class Stages:
             known_size=self.problem.crystallite_size is not None,
             options=self.options,
             reflections_to=self.edge,
-            jobs=self.jobs,
+            workers=self.workers,
         )
 
     def _sharpest(self, trials: Sequence[Trial]) -> list[Trial]:
         target, parameters = self.target(0.0), self.parameters()
-        return fit(self.simulator, target, trials, parameters, FINAL_STEPS, self.parsimony.observations, jobs=self.jobs)
+        return fit(
+            self.simulator, target, trials, parameters, FINAL_STEPS, self.parsimony.observations, workers=self.workers
+        )
 
     def parameters(self) -> list[ProfileParameter]:
         """Return the profile parameters that are refined at full resolution."""

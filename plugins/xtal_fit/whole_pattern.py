@@ -19,6 +19,7 @@ from xtal_core.interfaces import DifferentiableSimulator
 from xtal_core.measurement import Profile
 from xtal_core.parsimony import Parsimony
 from xtal_core.pattern import FloatArray, Pattern
+from xtal_core.workers import SideWorkers
 from xtal_fit.least_squares import fit
 from xtal_fit.measured_points import MeasuredPoints, measured_points
 from xtal_fit.plugin import FitOptions
@@ -67,8 +68,8 @@ class WholePattern:
         Whether the size was given, and stays.
     options
         Which shifts are refined, and what the instrument is known to contribute.
-    jobs
-        How many processor cores may be used.
+    workers
+        What takes over part of the work.
     """
 
     simulator: DifferentiableSimulator
@@ -79,7 +80,7 @@ class WholePattern:
     sized: bool
     known_size: bool
     options: FitOptions
-    jobs: int
+    workers: SideWorkers
 
     def refine(self, trials: Sequence[Trial]) -> list[Trial]:
         """Return the trials refined for some steps, with texture where that is worth a parameter."""
@@ -163,20 +164,23 @@ class WholePattern:
             profile = replace(profile, gaussian_sigma=rest, instrument_sigma=self.options.instrument_sigma)
         return replace(profile, instrument_hwhm=self.options.instrument_hwhm or 0.0)
 
-    def _polished(self, trials: Sequence[Trial]) -> list[Trial]:
-        """Return trials that were refined before refined until they converge, each with the widths that it has."""
+    def _polished(self, trials: Sequence[Trial], steps: int = MOST_STEPS) -> list[Trial]:
+        """Return trials that were refined before refined for at most `steps`, each with the widths that it has."""
         polished = list(trials)
         kinds = [tuple(parameter.name for parameter in self._widths_of(trial)) for trial in trials]
         for kind in sorted(set(kinds)):
             places = [place for place, other in enumerate(kinds) if other == kind]
             chosen = [trials[place] for place in places]
-            fitted = self._fit(chosen, self.parameters(TEXTURE, *self._widths_of(chosen[0])), MOST_STEPS)
+            fitted = self._fit(chosen, self.parameters(TEXTURE, *self._widths_of(chosen[0])), steps)
             for place, trial in zip(places, fitted, strict=True):
                 polished[place] = trial
         return polished
 
     def _widened(self, trials: Sequence[Trial]) -> list[Trial]:
-        """Return every trial with the further widths that are worth a parameter each, one after the other."""
+        """Return every trial with the further widths that are worth a parameter each, one after the other.
+
+        Some steps show what a width is worth; only trials that got one are then refined until they converge.
+        """
         best = list(trials)
         waiting = range(len(best))
         for _ in self._further_widths:
@@ -188,9 +192,12 @@ class WholePattern:
                         tried.append(replace(best[place], profile=profile))
                         owners.append(place)
             before = list(best)
-            for owner, rival in zip(owners, self._polished(tried), strict=True):
+            for owner, rival in zip(owners, self._polished(tried, LAST_STEPS), strict=True):
                 best[owner] = min(best[owner], rival, key=self._merit)
             waiting = [place for place in waiting if best[place] is not before[place]]
+        wider = [place for place, trial in enumerate(best) if trial is not trials[place]]
+        for place, trial in zip(wider, self._polished([best[place] for place in wider]), strict=True):
+            best[place] = trial
         return best
 
     def _textured(self, trials: Sequence[Trial]) -> list[Trial]:
@@ -223,7 +230,7 @@ class WholePattern:
             parameters,
             steps,
             self.parsimony.observations,
-            jobs=self.jobs,
+            workers=self.workers,
             converged=CONVERGED,
             hold_bounds=True,
         )
@@ -249,7 +256,7 @@ def whole_pattern(
     known_size: bool,
     options: FitOptions,
     reflections_to: float | None,
-    jobs: int,
+    workers: SideWorkers,
 ) -> WholePattern:
     """Return the refinement of `pattern`, whose peaks are like `profile` and of the standard deviation `width` Å⁻¹.
 
@@ -264,7 +271,7 @@ def whole_pattern(
         profile.crystallite_size is not None,
         known_size,
         options,
-        jobs,
+        workers,
     )
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from pymatgen.core import Lattice, Structure
 from scipy.optimize import lsq_linear
 
+from xtal_core import workers
 from xtal_core.cells import CellBatch
 from xtal_core.measurement import Measurement, Profile
 from xtal_core.pattern import Pattern, Radiation
@@ -163,15 +165,23 @@ def test_expectations_do_not_bias_a_good_fit_and_hold_a_poor_one(simulator, targ
     assert abs(poor.profile.zero_shift) < 0.03 < abs(free.profile.zero_shift)
 
 
-def test_two_threads_find_what_one_finds(simulator, target_of, trial_of, rutile, wurtzite, baddeleyite):
+def test_side_workers_find_what_one_process_finds(
+    simulator, target_of, trial_of, rutile, wurtzite, baddeleyite, monkeypatch
+):
+    monkeypatch.setattr(workers, "TRIAL", -1.0)
     target = target_of(rutile, smoothing=0.05)
     starts = [trial_of(perturbed(structure), SIZED) for structure in (baddeleyite, rutile, wurtzite)]
-    one, two = (fit(simulator, target, starts, [], 6, OBSERVATIONS, jobs=jobs) for jobs in (1, 2))
+    one = fit(simulator, target, starts, [], 6, OBSERVATIONS)
+    with workers.SideWorkers(2, "fit") as side:
+        side.map(len, [(), ()])  # starts the worker
+        while not side._ready():
+            time.sleep(0.05)
+        two = fit(simulator, target, starts, [], 6, OBSERVATIONS, workers=side)
+        assert fit(simulator, target, [], [], 6, OBSERVATIONS, workers=side) == []
     for single, double in zip(one, two, strict=True):
         assert double.residual == pytest.approx(single.residual, rel=1e-6)
         np.testing.assert_allclose(double.lattice, single.lattice, rtol=1e-6, atol=1e-9)
         np.testing.assert_array_equal(double.numbers, single.numbers)
-    assert fit(simulator, target, [], [], 6, OBSERVATIONS, jobs=2) == []
 
 
 def test_a_structure_without_free_parameters_is_only_compared(simulator, target_of, trial_of, rutile):

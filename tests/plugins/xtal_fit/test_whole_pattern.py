@@ -12,6 +12,7 @@ from xtal_core.measurement import Measurement, Profile
 from xtal_core.parsimony import Parsimony
 from xtal_core.pattern import Pattern, Radiation
 from xtal_core.pattern_features import peak_width
+from xtal_core.workers import SideWorkers
 from xtal_fit.plugin import FitOptions
 from xtal_fit.uncertainty import uncertainties
 from xtal_fit.whole_pattern import texture_axes, whole_pattern
@@ -54,7 +55,7 @@ def refinement_of(simulator, pattern, profile, **options):
         known_size=False,
         options=FitOptions(**options),
         reflections_to=float(pattern.q[-1]),
-        jobs=1,
+        workers=SideWorkers(1, "fit"),
     )
 
 
