@@ -14,10 +14,13 @@ INSTALLED := .venv/.installed
 BENCHMARKS := simulator solve-10 solve-100 solve-new-prototypes solve-table solve-noise-10 solve-noise-100 \
   solve-xred solve-rruff solve-nano solve-xred-new solve-rruff-new verdict \
   recovery recovery-p1 uncertainties refine-candidates refinement-time overfit \
-  pxrdnet pxrdnet-options-10 pxrdnet-options-100 pxrdnet-new-prototypes both-new-prototypes
+  pxrdnet pxrdnet-options-10 pxrdnet-options-100 pxrdnet-new-prototypes both-new-prototypes \
+  crystalnet crystalnet-decoding
 # These run other packages beside ours, in an environment of their own.
 PEER_BENCHMARKS := metrics pair-distribution morphing
 BENCHMARK_TARGETS := $(addprefix bench-,$(BENCHMARKS) $(PEER_BENCHMARKS))
+# Crystals that CrystalNet learns from, and those that it does not.
+CRYSTALNET_SETS := .bench/crystalnet_sets
 PEERS := .venv-peers/bin
 PEERS_INSTALLED := .venv-peers/.installed
 
@@ -81,6 +84,9 @@ bench-pxrdnet-options-100: SCRIPT = pxrdnet_options.py --size 100
 bench-pxrdnet-new-prototypes: SCRIPT = solve_simulated.py test_new_prototypes_100 --size 10 --generator pxrdnet
 bench-both-new-prototypes: SCRIPT = solve_simulated.py test_new_prototypes_100 --size 10 --generator prototype \
   --generator pxrdnet
+bench-crystalnet: SCRIPT = crystalnet.py
+bench-crystalnet-decoding: SCRIPT = crystalnet_decoding.py
+bench-crystalnet bench-crystalnet-decoding: | $(CRYSTALNET_SETS)/test.safetensors
 bench-metrics: SCRIPT = metrics.py
 bench-pair-distribution: SCRIPT = pair_distribution.py
 bench-morphing: SCRIPT = morphing.py
@@ -89,6 +95,14 @@ $(addprefix bench-,$(PEER_BENCHMARKS)): $(PEERS_INSTALLED)
 
 $(BENCHMARK_TARGETS): $(INSTALLED)
 	$(BIN)/python benchmarks/$(SCRIPT) $(BENCHMARK_OPTIONS)
+
+$(CRYSTALNET_SETS)/test.safetensors: | $(INSTALLED)
+	mkdir -p .bench/sets
+	$(BIN)/xtal data build $(XTAL_DATA)/mp20/train.csv.gz --out .bench/sets/train.safetensors
+	$(BIN)/xtal data build $(XTAL_DATA)/mp52_extra/train.csv.gz --max-atoms 20 --out .bench/sets/extra.safetensors
+	$(BIN)/xtal data build $(XTAL_DATA)/mp20/val.csv.gz --out .bench/sets/val.safetensors
+	$(BIN)/python benchmarks/crystalnet_sets.py --train .bench/sets/train.safetensors .bench/sets/extra.safetensors \
+	  --held-out .bench/sets/val.safetensors --out $(CRYSTALNET_SETS)
 
 # Candidates of a benchmark, where it was run, are pairs of the study too.
 SOLVED := $(wildcard .bench/solve_test_200_10/solutions)

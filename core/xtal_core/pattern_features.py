@@ -17,6 +17,9 @@ MEASURED_NOISE = 1e-4
 #: Chebyshev terms a Å⁻¹ of a measured background.
 TERMS_PER_Q = 1.5
 
+#: Å⁻¹: over such a length a background falls to its lowest point, and changes little.
+BACKGROUND_WINDOW = 0.8
+
 
 def smooth(q: FloatArray, values: FloatArray, at: FloatArray, sigma: float) -> FloatArray:
     """Return `values` given at `q`, averaged with a Gaussian of `sigma` Å⁻¹, at the points `at`."""
@@ -93,3 +96,23 @@ def peak_width(pattern: Pattern) -> float:
     slope = np.gradient(y, step)
     width = math.sqrt(max(np.sum(y * y) / (2 * np.sum(slope * slope) + 1e-300), sigma**2 * 1.05))
     return math.sqrt(width**2 - sigma**2)
+
+
+def without_background(pattern: Pattern, width: float) -> FloatArray:
+    """Return the (n_points,) intensity less its background; `width` in Å⁻¹ is that of the peaks.
+
+    The background is the pattern's own where it has one, or the lowest of the pattern within `BACKGROUND_WINDOW`.
+    """
+    intensity = bridged_intensity(pattern)
+    if pattern.background is not None:
+        return intensity - pattern.background
+    if not background_terms(pattern):
+        return intensity
+    # The lowest of an average: single points of a noisy pattern lie below the background.
+    step = float(np.median(np.diff(pattern.q)))
+    q = np.arange(pattern.q[0], pattern.q[-1], step)
+    averaged = smooth(pattern.q, intensity, q, max(width / 3, 3 * step))
+    window = 2 * int(max(BACKGROUND_WINDOW, 4 * width) / (2 * step)) + 1
+    padded = np.pad(averaged, window // 2, mode="edge")
+    floor = np.lib.stride_tricks.sliding_window_view(padded, window).min(axis=1)
+    return intensity - smooth(q, floor, pattern.q, BACKGROUND_WINDOW / 4)

@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from xtal_cdvae.cell_contents import CellContent
-from xtal_cdvae.filtering import Proposal
 from xtal_cdvae.model.cdvae import CDVAE
 from xtal_cdvae.model.sampling import Guidance, langevin
+from xtal_core.cell_contents import CellContent
+from xtal_core.filtering import Proposal
 from xtal_core.interfaces import Workbench
 from xtal_core.pattern import FloatArray
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import torch
 
-from xtal_cdvae.cell_contents import cell_contents, shares
 from xtal_cdvae.decoding import Denoising, count_likelihoods, decode, random_generator, threads
-from xtal_cdvae.filtering import Filter
 from xtal_cdvae.plugin import CDVAESearchOptions
 from xtal_cdvae.saved_model import load_cdvae, torch_device
 from xtal_core.candidate import Candidate
+from xtal_core.cell_contents import cell_contents, shares
+from xtal_core.filtering import Filter
 from xtal_core.interfaces import Generator, Workbench
 from xtal_core.problem import Problem
 

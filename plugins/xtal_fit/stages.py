@@ -21,7 +21,7 @@ from xtal_core.problem import Problem
 from xtal_core.robust_weights import downweighted
 from xtal_core.target import Target, make_target, starting_profile
 from xtal_core.workers import SideWorkers
-from xtal_fit.least_squares import fit
+from xtal_fit.least_squares import FitTarget, fit
 from xtal_fit.moves import restarted, symmetrised, undisplaced
 from xtal_fit.plugin import FitOptions
 from xtal_fit.trial import ProfileParameter, Trial
@@ -171,15 +171,7 @@ class Stages:
     def coarse(self, trials: Sequence[Trial]) -> list[Trial]:
         """Return the trials fitted to the smoothed pattern, those with many parameters by strains only."""
         started = [replace(t, displaced=t.directions.n_directions <= FEW_DIRECTIONS) for t in trials]
-        return fit(
-            self.simulator,
-            self.target(COARSE_WIDTH),
-            started,
-            [],
-            COARSE_STEPS,
-            self.parsimony.observations,
-            workers=self.workers,
-        )
+        return self._fit(self.target(COARSE_WIDTH), started, [], COARSE_STEPS)
 
     def middle(self, trials: Sequence[Trial]) -> list[Trial]:
         """Return the trials fitted to a less smoothed pattern, atoms and the Gaussian width included."""
@@ -187,21 +179,11 @@ class Stages:
         target = self.target(COARSE_WIDTH / 2 if native < COARSE_WIDTH / 2 else 0.0)
         width = ProfileParameter("gaussian_sigma", 0.1 * native, self.widest_gaussian)
         started = [replace(trial, displaced=True) for trial in trials]
-        return fit(
-            self.simulator, target, started, [width], MIDDLE_STEPS, self.parsimony.observations, workers=self.workers
-        )
+        return self._fit(target, started, [width], MIDDLE_STEPS)
 
     def sharp(self, trials: Sequence[Trial], steps: int) -> list[Trial]:
         """Return the trials fitted to the pattern at the resolution of the search, with the whole profile."""
-        return fit(
-            self.simulator,
-            self.target(self.search_smoothing),
-            trials,
-            self.parameters(),
-            steps,
-            self.parsimony.observations,
-            workers=self.workers,
-        )
+        return self._fit(self.target(self.search_smoothing), trials, self.parameters(), steps)
 
     def final(self, trials: Sequence[Trial]) -> list[Trial]:
         """Return the best trials at full resolution, those of a pattern with broad peaks as they are."""
@@ -264,16 +246,7 @@ class Stages:
         return decided, decided.best([*decided._on_points(close), *rest], None)
 
     def _on_points(self, trials: Sequence[Trial]) -> list[Trial]:
-        points, parameters = self.whole_pattern.points, self.parameters()
-        return fit(
-            self.simulator,
-            points,
-            trials,
-            parameters,
-            self.options.steps,
-            self.parsimony.observations,
-            workers=self.workers,
-        )
+        return self._fit(self.whole_pattern.points, trials, self.parameters(), self.options.steps)
 
     @cached_property
     def whole_pattern(self) -> WholePattern:
@@ -291,10 +264,13 @@ class Stages:
         )
 
     def _sharpest(self, trials: Sequence[Trial]) -> list[Trial]:
-        target, parameters = self.target(0.0), self.parameters()
-        return fit(
-            self.simulator, target, trials, parameters, FINAL_STEPS, self.parsimony.observations, workers=self.workers
-        )
+        return self._fit(self.target(0.0), trials, self.parameters(), FINAL_STEPS)
+
+    def _fit(
+        self, target: FitTarget, trials: Sequence[Trial], parameters: Sequence[ProfileParameter], steps: int
+    ) -> list[Trial]:
+        observations = self.parsimony.observations
+        return fit(self.simulator, target, trials, parameters, steps, observations, workers=self.workers)
 
     def parameters(self) -> list[ProfileParameter]:
         """Return the profile parameters that are refined at full resolution."""

@@ -12,13 +12,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from xtal_cdvae.cell_contents import CellContent, cell_contents, shares
 from xtal_cdvae.decoding import Denoising, count_likelihoods, decode, denoise_again, random_generator, threads
-from xtal_cdvae.filtering import Filter, Proposal, is_sound
 from xtal_cdvae.saved_model import torch_device
 from xtal_core.candidate import Candidate
+from xtal_core.cell_contents import CellContent, cell_contents, shares
 from xtal_core.cells import IntArray
 from xtal_core.errors import OptionError
+from xtal_core.filtering import Filter, Proposal, is_sound
 from xtal_core.interfaces import DifferentiableSimulator, Generator, Workbench
 from xtal_core.problem import Problem
 from xtal_pxrdnet.guidance import PatternGuidance

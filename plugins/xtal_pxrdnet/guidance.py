@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from xtal_cdvae.filtering import Filter
 from xtal_core.cells import CellBatch, IntArray
+from xtal_core.filtering import Filter
 from xtal_core.interfaces import DifferentiableSimulator
 
 #: Å: with more noise than this a crystal's pattern is not yet its own.

@@ -9,8 +9,7 @@ import numpy as np
 import torch
 
 from xtal_core.errors import PatternError
-from xtal_core.pattern import FloatArray, Pattern
-from xtal_core.pattern_features import background_terms, bridged_intensity, peak_width, smooth
+from xtal_core.pattern_features import peak_width, smooth, without_background
 from xtal_core.problem import Problem
 from xtal_core.training_set import LARGEST_Q, N_BINS
 from xtal_pxrdnet.broadening import GAUSSIAN_SIGMA, LAST_REFLECTION, N_POINTS, Patterns, coarsened, normalised
@@ -20,9 +19,6 @@ NARROWEST = 0.5 * sum(GAUSSIAN_SIGMA)
 
 #: Å: sizes whose broadening is no longer seen beside that of the Gaussian.
 LARGEST_SIZE = 200.0
-
-#: Å⁻¹: over such a length a background falls to its lowest point, and changes little.
-BACKGROUND_WINDOW = 0.8
 
 #: Fraction of the axis that must be covered.
 LEAST_COVERED = 0.15
@@ -53,7 +49,7 @@ def network_input(problem: Problem) -> NetworkInput:
     inside = (bins >= pattern.q[0]) & (bins <= min(pattern.q[-1], LAST_REFLECTION))
     smoothing = math.sqrt(max(NARROWEST**2 - native**2, (LARGEST_Q / N_BINS) ** 2))
     fine = np.zeros(N_BINS)
-    fine[inside] = smooth(pattern.q, _without_background(pattern, max(native, NARROWEST)), bins[inside], smoothing)
+    fine[inside] = smooth(pattern.q, without_background(pattern, max(native, NARROWEST)), bins[inside], smoothing)
     if pattern.excluded is not None:
         inside[inside] = np.interp(bins[inside], pattern.q, pattern.included.astype(float)) > 0.5
     covered = inside.reshape(N_POINTS, -1).all(axis=1)
@@ -63,23 +59,6 @@ def network_input(problem: Problem) -> NetworkInput:
     intensity = coarsened(torch.tensor(np.where(inside, fine, 0.0)[None], dtype=torch.float32))
     patterns = normalised(intensity, torch.tensor(covered[None], dtype=torch.float32))
     return NetworkInput(patterns, problem.crystallite_size or _size_behind(native))
-
-
-def _without_background(pattern: Pattern, width: float) -> FloatArray:
-    """Return the (n_points,) intensity less its background; `width` in Å⁻¹ is that of the smoothed peaks."""
-    intensity = bridged_intensity(pattern)
-    if pattern.background is not None:
-        return intensity - pattern.background
-    if not background_terms(pattern):
-        return intensity
-    # The lowest of an average: single points of a noisy pattern lie below the background.
-    step = float(np.median(np.diff(pattern.q)))
-    q = np.arange(pattern.q[0], pattern.q[-1], step)
-    averaged = smooth(pattern.q, intensity, q, max(width / 3, 3 * step))
-    window = 2 * int(max(BACKGROUND_WINDOW, 4 * width) / (2 * step)) + 1
-    padded = np.pad(averaged, window // 2, mode="edge")
-    floor = np.lib.stride_tricks.sliding_window_view(padded, window).min(axis=1)
-    return intensity - smooth(q, floor, pattern.q, BACKGROUND_WINDOW / 4)
 
 
 def _size_behind(width: float) -> float:

@@ -304,6 +304,16 @@ def test_a_library_named_twice_must_be_the_same(solve, plans):
     assert "--library mine.sqlite contradicts --set prototype.library=other.sqlite" in error
 
 
+def test_a_known_cell_is_given_to_the_generators_that_use_it(solve, plans):
+    solve("--generator", "crystalnet", "--cell", "4 4 4 90 90 90")
+    assert plans[0].settings == {"crystalnet": {"cell": "4 4 4 90 90 90"}}
+
+
+def test_a_known_cell_that_no_generator_uses_is_refused(solve):
+    error = one_line_error(solve("--cell", "4 4 4 90 90 90"), 2)
+    assert "none of the generators toy makes use of a known cell; leave out --cell" in error
+
+
 def test_a_library_that_nobody_searches_is_refused(solve):
     error = one_line_error(solve("--library", "mine.sqlite"), 2)
     assert "none of the generators toy searches a library; leave out --library" in error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -53,6 +53,10 @@ def solve(
     space_group: Annotated[
         int | None, typer.Option("--space-group", help="International number of the space group, when known.")
     ] = None,
+    cell: Annotated[
+        str | None,
+        typer.Option("--cell", metavar="'a b c α β γ'", help="The cell in Å and degrees, when known."),
+    ] = None,
     wavelength: Wavelength = None,
     axis: Axis = "auto",
     exclude: Exclude = None,
@@ -80,6 +84,7 @@ def solve(
     """
     registry = installed_registry()
     generators = tuple(generator or Plan.generators)
+    shared = {"library": None if library is None else str(library), "cell": cell}
     plan = make_plan(
         refiner,
         simulator,
@@ -89,12 +94,15 @@ def solve(
         generators=generators,
         metric=metric,
         n_candidates=candidates,
-        settings=_with_library(parse_settings(settings or []), library, generators, registry),
+        settings=_with_shared(parse_settings(settings or []), shared, generators, registry),
     )
     parsed, cell_content = _read_formula(formula, z)
     remarks = []
     if cell_content != z:
         remarks.append(f"{formula} was taken as the cell content: Z = {cell_content} of {parsed}")
+    without_cell = [name for name in dict.fromkeys(generators) if not _has_option(name, "cell", registry)]
+    if cell is not None and without_cell:
+        remarks.append(f"the cell that was given is of no use to the generators {', '.join(without_cell)}")
     truth = None if reference is None else read_structure(reference)
     problem = Problem(
         pattern=prepared_pattern(pattern, wavelength, axis, exclude, blank, background_terms),
@@ -125,21 +133,31 @@ def _read_formula(text: str, z: int | None) -> tuple[Formula, int | None]:
     return formula, units
 
 
-def _with_library(
-    settings: dict[str, dict[str, str]], library: Path | None, generators: Sequence[str], registry: Registry
+#: What options of this command that some generators have, too, are about, for the message when none has.
+_SHARED = {"library": "searches a library", "cell": "makes use of a known cell"}
+
+
+def _with_shared(
+    settings: dict[str, dict[str, str]], shared: Mapping[str, str | None], generators: Sequence[str], registry: Registry
 ) -> dict[str, dict[str, str]]:
-    """Return `settings` with `library` for each of `generators` that has an option of this name."""
-    if library is None:
-        return settings
-    file, changed = str(library), dict(settings)
-    for name in generators:
-        options = registry.offer("generator", name).record.options
-        if options is None or all(description.name != "library" for description in describe_options(options)):
+    """Return `settings` with each of the options `shared` that is given, for those of `generators` that have it."""
+    changed = dict(settings)
+    for option, value in shared.items():
+        if value is None:
             continue
-        given = settings.get(name, {})
-        if given.get("library", file) != file:
-            raise OptionError(f"--library {file} contradicts --set {name}.library={given['library']}", "give only one")
-        changed[name] = given | {"library": file}
-    if not any("library" in changed.get(name, {}) for name in generators):
-        raise OptionError(f"none of the generators {', '.join(generators)} searches a library", "leave out --library")
+        taking = [name for name in generators if _has_option(name, option, registry)]
+        if not taking:
+            problem = f"none of the generators {', '.join(generators)} {_SHARED[option]}"
+            raise OptionError(problem, f"leave out --{option}")
+        for name in taking:
+            given = changed.get(name, {})
+            if given.get(option, value) != value:
+                contradicted = f"--set {name}.{option}={given[option]}"
+                raise OptionError(f"--{option} {value} contradicts {contradicted}", "give only one")
+            changed[name] = given | {option: value}
     return changed
+
+
+def _has_option(generator: str, option: str, registry: Registry) -> bool:
+    options = registry.offer("generator", generator).record.options
+    return options is not None and any(description.name == option for description in describe_options(options))

@@ -11,17 +11,17 @@ from pathlib import Path
 
 from xtal_core.errors import OptionError
 
-#: What a report consists of; nothing else is ever replaced.
+#: What every report holds, and what those of solutions consist of; nothing else is ever replaced.
 RECORD = "result.json"
 REPORT_FILES = re.compile(r"\d{2,}\.cif|candidates\.csv|pattern\.(csv|cif)|plot\.png|result\.json|run\.toml")
 
 
 @contextmanager
-def report_folder(target: Path, replace: bool = False) -> Iterator[Path]:
+def report_folder(target: Path, replace: bool = False, files: re.Pattern[str] = REPORT_FILES) -> Iterator[Path]:
     """Yield a new folder for the files of a report, which becomes `target` when the block ends without an error.
 
-    `replace` allows `target` to hold an earlier report, whose files are replaced. Raises OptionError, before anything
-    is written, when `target` is a file or a folder that holds something else.
+    `replace` allows `target` to hold an earlier report, of which the `files` are replaced. Raises OptionError, before
+    anything is written, when `target` is a file or a folder that holds something else.
     """
     _check(target, replace)
     parent = _existing_parent(target)
@@ -32,7 +32,7 @@ def report_folder(target: Path, replace: bool = False) -> Iterator[Path]:
         raise OptionError(f"{parent} cannot be written to ({error.strerror})", "choose another --out") from None
     try:
         yield draft
-        _publish(draft, target)
+        _publish(draft, target, files)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 
@@ -55,10 +55,10 @@ def _check(target: Path, replace: bool) -> None:
         raise OptionError(f"{target} holds something other than an earlier report", "choose another --out")
 
 
-def _publish(draft: Path, target: Path) -> None:
+def _publish(draft: Path, target: Path, files: re.Pattern[str]) -> None:
     target.mkdir(parents=True, exist_ok=True)
     for old in target.iterdir():
-        if REPORT_FILES.fullmatch(old.name):
+        if files.fullmatch(old.name):
             old.unlink()
     if not any(target.iterdir()):
         draft.replace(target)

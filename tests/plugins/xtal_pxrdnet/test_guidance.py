@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from xtal_cdvae.filtering import Filter
 from xtal_core.cells import CellBatch
+from xtal_core.filtering import Filter
 from xtal_core.interfaces import Workbench
 from xtal_core.testing.problems import problem_of
 from xtal_pxrdnet.guidance import LARGEST_NOISE, LARGEST_PULL, PatternGuidance

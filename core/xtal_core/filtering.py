@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xtal_cdvae.lattice_correction import FittedCells, fit_strains, fit_volumes, residuals
 from xtal_core.candidate import Candidate
 from xtal_core.cells import CellBatch, IntArray
 from xtal_core.interfaces import DifferentiableSimulator, Workbench
+from xtal_core.lattice_correction import FittedCells, fit_strains, fit_volumes, residuals
 from xtal_core.parsimony import independent_observations
 from xtal_core.pattern import FloatArray
 from xtal_core.pattern_features import peak_width

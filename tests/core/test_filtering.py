@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from pymatgen.core import Lattice, Structure
 
-from xtal_cdvae.cell_contents import CellContent, cell_contents, shares
-from xtal_cdvae.filtering import Filter, Proposal, is_sound, shortest_distance
+from xtal_core.cell_contents import CellContent, cell_contents, shares
+from xtal_core.filtering import Filter, Proposal, is_sound, shortest_distance
 from xtal_core.interfaces import Simulator, Workbench
 from xtal_core.problem import Formula
 from xtal_core.registry import installed_registry

@@ -1,0 +1,161 @@
+"""How like the truth the densities are that CrystalNet draws: SSIM and PSNR by crystal system, and with less formula.
+
+    python benchmarks/crystalnet.py [--set FILE] [--weights NAME] [--limit N] [--ablations N]
+
+The crystals are those that crystalnet_sets.py holds out. Each gets five draws for its whole formula; the first N
+of each system (default: 100) three draws with each of the paper's ablations. Scores are the best over draws and over
+the 24 rotations of the cube, as in the paper. Writes docs/benchmarks/crystalnet.md with a picture; what is finished is
+kept.
+"""
+
+# ruff: noqa: E402 - numerical libraries decide on their threads when they are imported
+
+from __future__ import annotations
+
+import os
+
+for _library in ("OMP", "MKL", "OPENBLAS"):
+    os.environ[f"{_library}_NUM_THREADS"] = "1"
+
+import argparse
+import sys
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from crystalnet_page import PICTURE, result_page
+from data_sets import ROOT
+from kept_results import Row, keep_results
+from refinement_run import add_run_options, describe_making, open_run, publish
+from result_pages import RESULTS
+from solution_run import run_benchmark
+from xtal_core.cells import CellBatch
+from xtal_core.pattern import FloatArray
+from xtal_core.provenance import sha256
+from xtal_core.training_set import TrainingSet
+from xtal_crystalnet.batches import cell_of
+from xtal_crystalnet.crystal_systems import which_system
+from xtal_crystalnet.density_map import SHAPE, electron_density
+from xtal_crystalnet.learning import without_ratios
+from xtal_crystalnet.map_pictures import Comparison, draw_comparison
+from xtal_crystalnet.map_similarity import score_maps
+from xtal_crystalnet.patterns import Variety
+from xtal_crystalnet.sampling import drawn
+from xtal_crystalnet.saved_model import SavedModel, load_crystalnet
+
+#: Draws for the whole formula, and for the ablations and what they are compared with.
+DRAWS, ABLATION_DRAWS = 5, 3
+
+#: The ablations of Table 2, by what `without_ratios` calls them.
+ABLATIONS = {"no ratios": 0, "drop element": 1, "no formula": 2}
+
+#: Crystals of each system in the picture.
+SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Task:
+    """A crystal of a set, and what of its formula is told: all for None, else the kind of `without_ratios`."""
+
+    file: Path
+    index: int
+    weights: str
+    ablation: int | None
+    seed: int
+
+
+def main(arguments: list[str]) -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    add = parser.add_argument
+    add("--set", type=Path, default=ROOT / ".bench" / "crystalnet_sets" / "test.safetensors", metavar="FILE")
+    add("--weights", default="crystalnet-fast", metavar="NAME", help="weights (default: crystalnet-fast)")
+    add("--ablations", type=int, default=100, metavar="N", help="crystals of a system for ablations (default: 100)")
+    add_run_options(parser)
+    chosen = parser.parse_args(arguments)
+
+    data = TrainingSet.load(chosen.set)
+    weights = load_crystalnet(chosen.weights, "cpu").file
+    run = open_run("crystalnet", {"set": sha256(chosen.set), "weights": weights.sha256}, chosen)
+    tasks: dict[str, Task] = {}
+    by_system: dict[str, list[int]] = {}
+    for index, number in enumerate(data.space_group):
+        by_system.setdefault(which_system(int(number)), []).append(index)
+    for indices in by_system.values():
+        for place, index in enumerate(indices[: chosen.limit]):
+            tasks[f"{index}-full"] = Task(chosen.set, index, chosen.weights, None, chosen.seed)
+            if place < chosen.ablations:
+                for name, kind in ABLATIONS.items():
+                    tasks[f"{index}-{name.replace(' ', '-')}"] = Task(
+                        chosen.set, index, chosen.weights, kind, chosen.seed
+                    )
+    rows = keep_results(score, tasks, run, chosen.workers)
+    record = {
+        "weights": {"name": chosen.weights, "sha256": weights.sha256, "epochs": weights.metadata.get("epochs")},
+        "set": {"file": chosen.set.name, "sha256": sha256(chosen.set)},
+        "making": describe_making(chosen, arguments),
+        "rows": rows,
+    }
+    folder = chosen.out or (RESULTS if chosen.limit is None else run.path)
+    first = [index for indices in by_system.values() for index in indices[:SHOWN]]
+    draw_comparison([compared(tasks[f"{index}-full"]) for index in first]).savefig(folder / PICTURE)
+    publish("crystalnet", result_page(record), record, chosen, run)
+
+
+def score(task: Task) -> Row:
+    """Return how like the truth the densities drawn for a crystal are."""
+    comparison = compared(task)
+    scores = comparison.scores
+    data = _data(task.file)
+    return {
+        "name": data.names[task.index],
+        "formula": comparison.formula,
+        "system": which_system(int(data.space_group[task.index])),
+        "n_atoms": int(data.n_atoms[task.index]),
+        "told": "all" if task.ablation is None else next(k for k, v in ABLATIONS.items() if v == task.ablation),
+        "ssim": [round(float(value), 5) for value in scores.ssim],
+        "psnr": [round(float(value), 3) for value in scores.psnr],
+        "baseline_ssim": round(scores.baseline_ssim, 5),
+        "baseline_psnr": round(scores.baseline_psnr, 3),
+    }
+
+
+def compared(task: Task) -> Comparison:
+    """Return the densities drawn for a crystal beside the truth."""
+    data, model = _data(task.file), _model(task.weights)
+    cell = cell_of(data, task.index)
+    truth = electron_density(CellBatch.from_cells([(cell.lattice, cell.fractional, cell.numbers)]), 0, SHAPE).values
+    maps = drawn_maps(model, data, task)
+    return Comparison(data.structure(task.index).composition.reduced_formula, truth, maps, score_maps(maps, truth))
+
+
+def drawn_maps(model: SavedModel, data: TrainingSet, task: Task) -> FloatArray:
+    """Return the (n_draws, 50, 50, 50) densities for the pattern of a crystal, as sharp as the network knows any."""
+    torch.manual_seed(task.seed + task.index)
+    patterns = Variety.plain(model.narrowest).patterns(torch.from_numpy(data.sticks([task.index])))
+    cell = cell_of(data, task.index)
+    n_species = model.network.config.n_species
+    composition = torch.from_numpy(np.bincount(cell.numbers, minlength=n_species + 1)[None, 1:] / len(cell.numbers))
+    composition = composition.float()
+    if task.ablation is not None:
+        composition = without_ratios(composition, torch.tensor([task.ablation]))
+    n = DRAWS if task.ablation is None else ABLATION_DRAWS
+    random = np.random.default_rng([task.seed, task.index])
+    return drawn(model.network, patterns, composition, n, random).maps(SHAPE)
+
+
+@cache
+def _data(file: Path) -> TrainingSet:
+    return TrainingSet.load(file)
+
+
+@cache
+def _model(weights: str) -> SavedModel:
+    return load_crystalnet(weights, "cpu")
+
+
+if __name__ == "__main__":
+    sys.exit(run_benchmark(main))

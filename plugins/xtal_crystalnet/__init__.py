@@ -1,0 +1,1 @@
+"""CrystalNet: electron density from a powder pattern, and atoms from the density."""

@@ -1,0 +1,195 @@
+"""What `xtal density` finds, writes and prints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import xtal_core
+from xtal_core.cells import CellBatch
+from xtal_core.errors import StructureError
+from xtal_core.pattern import FloatArray, Pattern
+from xtal_core.problem import Formula, Problem
+from xtal_core.progress import Progress
+from xtal_core.provenance import sha256
+from xtal_crystalnet.cell_content import likely_contents
+from xtal_crystalnet.decoding import DecodedCell, decode
+from xtal_crystalnet.density_files import write_chgcar, write_cube
+from xtal_crystalnet.density_map import DensityMap, electron_density
+from xtal_crystalnet.density_pattern import fit_pattern
+from xtal_crystalnet.generator import in_cells
+from xtal_crystalnet.known_cell import parse_cell
+from xtal_crystalnet.map_pictures import Comparison, draw_comparison, draw_slices, draw_surfaces
+from xtal_crystalnet.map_similarity import MapScores, score_maps
+from xtal_crystalnet.sampling import draw_densities, threads
+from xtal_crystalnet.saved_model import load_crystalnet
+from xtal_crystalnet.standard_cell import standard_cell
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """What densities are wanted of; the fields are the options of the command."""
+
+    pattern: Pattern
+    formula: Formula
+    cell: str | None
+    weights: str
+    draws: int
+    grid: int
+    device: str
+    seed: int
+    jobs: int
+    truth: Structure | None
+
+
+@dataclass(frozen=True, eq=False)
+class FoundDensity:
+    """One density.
+
+    Attributes
+    ----------
+    density
+        With its lattice, whose volume is fitted to the pattern unless the cell was given.
+    origin
+        Which draw it is.
+    residual
+        R² of its pattern, smoothed.
+    structure
+        The atoms found in it; None when it does not hold the formula.
+    """
+
+    density: DensityMap
+    origin: str
+    residual: float
+    structure: Structure | None
+
+
+@dataclass(frozen=True, eq=False)
+class FoundDensities:
+    """All densities, the one that describes the pattern best first.
+
+    Attributes
+    ----------
+    densities
+        As described.
+    weights_sha256
+        Of the file of the network.
+    truth
+        The density of the reference in the setting that the network learned, and how like it each density is.
+    """
+
+    densities: Sequence[FoundDensity]
+    weights_sha256: str
+    truth: tuple[FloatArray, MapScores] | None
+    formula: str
+
+
+def find_densities(request: Request, progress: Progress) -> FoundDensities:
+    """Return the densities that a network draws for `request`.
+
+    Raises InputError, OptionError, PatternError and StructureError for what cannot be used.
+    """
+    known = None if request.cell is None else parse_cell(request.cell)
+    shape = (request.grid, request.grid, request.grid)
+    truth = None if request.truth is None else true_density(request.truth, shape)
+    model = load_crystalnet(request.weights, request.device)
+    problem = Problem(request.pattern, request.formula)
+    with threads(request.jobs):
+        random = np.random.default_rng(request.seed)
+        draws = draw_densities(model, request.pattern, request.formula, request.draws, random)
+        maps = draws.maps(shape)
+    found = []
+    drawn = list(in_cells(maps, draws.lattice, known))
+    for each in progress.track(drawn, "finding atoms", len(drawn)):
+        fit = fit_pattern(each.values, each.lattice, request.pattern, scan=known is None)
+        lattice = fit.edge_factor * each.lattice
+        density = DensityMap(each.values, lattice)
+        contents = likely_contents(density, problem)[:1]
+        atoms = [cell for content in contents for cell in decode(each.values, lattice, content.numbers, 1)]
+        structure = _structure(density, atoms[0]) if atoms else None
+        found.append(FoundDensity(density, each.origin, fit.residual, structure))
+    found.sort(key=lambda each: each.residual)
+    scores = None
+    if truth is not None:
+        scores = truth, score_maps(np.array([each.density.values for each in found]), truth)
+    return FoundDensities(found, sha256(model.file.path), scores, str(request.formula))
+
+
+def true_density(structure: Structure, shape: tuple[int, int, int]) -> FloatArray:
+    """Return the density of `structure` in the setting that the network learned. Raises StructureError for disorder."""
+    if not structure.is_ordered:
+        raise StructureError("it is disordered: sites are shared or partly occupied", "give an ordered --reference")
+    numbers = np.array(structure.atomic_numbers)
+    cell = standard_cell(structure.lattice.matrix, structure.frac_coords, numbers)
+    return electron_density(CellBatch.from_cells([(cell.lattice, cell.fractional, cell.numbers)]), 0, shape).values
+
+
+def write_densities(folder: Path, found: FoundDensities, progress: Progress) -> None:
+    """Write every density and the pictures into `folder`."""
+    for number, each in enumerate(progress.track(found.densities, "writing densities", len(found.densities)), 1):
+        write_cube(folder / f"density-{number}.cube", each.density, each.structure)
+        if each.structure is not None:
+            write_chgcar(folder / f"CHGCAR-{number}", each.density, each.structure)
+    first = found.densities[0].density
+    draw_slices(first.values, found.formula).savefig(folder / "slices.png")
+    draw_surfaces(first.values, found.formula, lattice=first.lattice).savefig(folder / "surfaces.png")
+    if found.truth is not None:
+        truth, scores = found.truth
+        predicted = np.array([each.density.values for each in found.densities])
+        draw_comparison([Comparison(found.formula, truth, predicted, scores)]).savefig(folder / "comparison.png")
+
+
+def density_record(request: Request, found: FoundDensities) -> dict[str, Any]:
+    """Return what was found as a record for result.json."""
+    scores = None if found.truth is None else found.truth[1]
+    return {
+        "xtal": xtal_core.__version__,
+        "formula": found.formula,
+        "pattern": request.pattern.source,
+        "cell": request.cell,
+        "seed": request.seed,
+        "weights": {"name": request.weights, "sha256": found.weights_sha256},
+        "baseline": None if scores is None else {"ssim": scores.baseline_ssim, "psnr": scores.baseline_psnr},
+        "densities": [
+            {
+                "origin": each.origin,
+                "residual": each.residual,
+                "lattice": each.density.lattice,
+                "electrons": each.density.n_electrons,
+                "atoms": None if each.structure is None else each.structure.formula,
+                "ssim": None if scores is None else float(scores.ssim[place]),
+                "psnr": None if scores is None else float(scores.psnr[place]),
+            }
+            for place, each in enumerate(found.densities)
+        ],
+    }
+
+
+def density_table(found: FoundDensities) -> Iterator[str]:
+    """Yield the lines of a table of the densities."""
+    compared = "" if found.truth is None else f"{'SSIM':>8}{'PSNR':>8}"
+    yield f"{'':>3}{'R² of the pattern':>19}{'volume (Å³)':>13}{'electrons':>11}{compared}  atoms"
+    for place, each in enumerate(found.densities):
+        scores = ""
+        if found.truth is not None:
+            scores = f"{found.truth[1].ssim[place]:8.3f}{found.truth[1].psnr[place]:8.1f}"
+        atoms = "not found" if each.structure is None else each.structure.formula
+        density = each.density
+        yield f"{place + 1:>3}{each.residual:19.3f}{density.volume:13.1f}{density.n_electrons:11.1f}{scores}  {atoms}"
+    if found.truth is not None:
+        baseline = found.truth[1]
+        yield f"a constant map: SSIM {baseline.baseline_ssim:.3f}, PSNR {baseline.baseline_psnr:.1f} dB"
+
+
+def _structure(density: DensityMap, atoms: DecodedCell) -> Structure:
+    from pymatgen.core import Lattice, Structure
+
+    assert density.lattice is not None
+    return Structure(Lattice(density.lattice), atoms.numbers.tolist(), atoms.fractional)

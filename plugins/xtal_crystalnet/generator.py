@@ -1,0 +1,103 @@
+"""CrystalNet's structure solution: densities drawn for the pattern, atoms found in them, the best kept.
+
+Guo et al., "Towards end-to-end structure solutions from information-compromised diffraction data via generative deep
+learning" (2023). The lattice, which the paper leaves open, is predicted or given; atoms are decoded from the density.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from xtal_core.candidate import Candidate
+from xtal_core.errors import OptionError
+from xtal_core.filtering import Filter, Proposal
+from xtal_core.interfaces import Generator, Workbench
+from xtal_core.pattern import FloatArray
+from xtal_core.problem import Problem
+from xtal_crystalnet.cell_content import likely_contents
+from xtal_crystalnet.decoding import decode
+from xtal_crystalnet.density_map import DensityMap
+from xtal_crystalnet.known_cell import log_metric_distance, parse_cell, primitive_cells
+from xtal_crystalnet.pattern_input import unknown_elements
+from xtal_crystalnet.plugin import CrystalNetOptions
+from xtal_crystalnet.sampling import draw_densities, threads
+from xtal_crystalnet.saved_model import load_crystalnet
+
+_STREAM = 2023
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """A density in a primitive cell.
+
+    Attributes
+    ----------
+    values : (n1, n2, n3) e⁻/Å³
+    lattice : (3, 3) Å
+    origin
+        Which draw it is, and how its cell was found.
+    """
+
+    values: FloatArray
+    lattice: FloatArray
+    origin: str
+
+
+class CrystalNetGenerator(Generator):
+    """Proposes crystals of the atoms in densities that a pattern makes likely."""
+
+    def __init__(self, options: CrystalNetOptions) -> None:
+        self.options = options
+        self._files: list[Path] = []
+
+    def files(self) -> list[Path]:
+        """Return the weights that were used; see `UsesFiles`."""
+        return self._files
+
+    def generate(self, problem: Problem, workbench: Workbench) -> list[Candidate]:
+        """Return the crystals whose patterns are most similar; none for elements that the network does not know.
+
+        Raises InputError for weights that cannot be used, PatternError for a pattern of which the network would see too
+        little, and OptionError when the cell is neither given nor predicted.
+        """
+        options = self.options
+        known = parse_cell(options.cell) if options.cell else None
+        model = load_crystalnet(options.weights, options.device)
+        self._files = [model.file.path]
+        if unknown_elements(problem.formula, model.network.config.n_species):
+            return []
+        proposals: list[Proposal] = []
+        with threads(workbench.jobs):
+            draws = draw_densities(model, problem.pattern, problem.formula, options.draws, workbench.random(_STREAM))
+            maps = draws.maps((options.grid, options.grid, options.grid))
+        densities = list(in_cells(maps, draws.lattice, known))
+        for drawn in workbench.progress.track(densities, "finding atoms", len(densities)):
+            for content in likely_contents(DensityMap(drawn.values, drawn.lattice), problem):
+                for atoms in decode(drawn.values, drawn.lattice, content.numbers, options.alternatives):
+                    details = {"z": content.z, "density_residual": atoms.residual}
+                    origin = f"{drawn.origin}, Z = {content.z}"
+                    proposals.append(Proposal(drawn.lattice, atoms.fractional, atoms.numbers, origin, details))
+        return Filter(problem, workbench, correct_lattice=options.correct_lattice).best(
+            proposals, options.keep, "crystalnet"
+        )
+
+
+def in_cells(maps: FloatArray, predicted: FloatArray | None, known: FloatArray | None) -> Iterator[Drawn]:
+    """Yield each of `maps` (n, n1, n2, n3) in its predicted cell, or in the primitive cell of a known one.
+
+    Both are (3, 3) Å. Of the centrings that the `known` cell may have, the one that is most like the predicted cell is
+    taken; without a predicted cell all are. Raises OptionError when there is neither.
+    """
+    if predicted is None and known is None:
+        raise OptionError("these weights predict no lattice", "give the cell with --cell 'a b c α β γ'")
+    cells = {} if predicted is None else {"predicted cell": predicted}
+    if known is not None:
+        cells = {f"given cell, {letter}": cell for letter, cell in primitive_cells(known).items()}
+        if predicted is not None:
+            nearest = min(cells, key=lambda name: log_metric_distance(predicted, cells[name]))
+            cells = {nearest: cells[nearest]}
+    for number, values in enumerate(maps, 1):
+        for name, lattice in cells.items():
+            yield Drawn(values, lattice, f"draw {number}, {name}")

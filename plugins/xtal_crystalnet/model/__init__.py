@@ -1,0 +1,1 @@
+"""CrystalNet's networks: torch, no files."""
