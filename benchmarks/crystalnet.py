@@ -19,9 +19,11 @@ for _library in ("OMP", "MKL", "OPENBLAS"):
 
 import argparse
 import sys
+import time
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 import torch
@@ -43,7 +45,7 @@ from xtal_crystalnet.learning import without_ratios
 from xtal_crystalnet.map_pictures import Comparison, draw_comparison
 from xtal_crystalnet.map_similarity import score_maps
 from xtal_crystalnet.patterns import Variety
-from xtal_crystalnet.sampling import drawn
+from xtal_crystalnet.sampling import drawn, threads
 from xtal_crystalnet.saved_model import SavedModel, load_crystalnet
 
 #: Draws for the whole formula, and for the ablations and what they are compared with.
@@ -97,6 +99,7 @@ def main(arguments: list[str]) -> None:
         "weights": {"name": chosen.weights, "sha256": weights.sha256, "epochs": weights.metadata.get("epochs")},
         "set": {"file": chosen.set.name, "sha256": sha256(chosen.set)},
         "making": describe_making(chosen, arguments),
+        "seconds": seconds_for_one(tasks[f"{by_system[min(by_system)][0]}-full"]),
         "rows": rows,
     }
     folder = chosen.out or (RESULTS if chosen.limit is None else run.path)
@@ -145,6 +148,25 @@ def drawn_maps(model: SavedModel, data: TrainingSet, task: Task) -> FloatArray:
     n = DRAWS if task.ablation is None else ABLATION_DRAWS
     random = np.random.default_rng([task.seed, task.index])
     return drawn(model.network, patterns, composition, n, random).maps(SHAPE)
+
+
+def seconds_for_one(task: Task) -> dict[str, float]:
+    """Return how long a map of one draw takes on two threads, and its scores on one; the medians of five."""
+    data, model = _data(task.file), _model(task.weights)
+    cell = cell_of(data, task.index)
+    truth = electron_density(CellBatch.from_cells([(cell.lattice, cell.fractional, cell.numbers)]), 0, SHAPE).values
+    patterns = Variety.plain(model.narrowest).patterns(torch.from_numpy(data.sticks([task.index])))
+    composition = torch.zeros(1, model.network.config.n_species)
+    found: dict[str, list[float]] = {"map": [], "scores": []}
+    for _ in range(5):
+        with threads(2):
+            start = time.perf_counter()
+            maps = drawn(model.network, patterns, composition, 1, np.random.default_rng(0)).maps(SHAPE)
+            found["map"].append(time.perf_counter() - start)
+        start = time.perf_counter()
+        score_maps(maps, truth)
+        found["scores"].append(time.perf_counter() - start)
+    return {name: round(median(values), 3) for name, values in found.items()}
 
 
 @cache
