@@ -101,7 +101,8 @@ def peak_width(pattern: Pattern) -> float:
 def without_background(pattern: Pattern, width: float) -> FloatArray:
     """Return the (n_points,) intensity less its background; `width` in Å⁻¹ is that of the peaks.
 
-    The background is the pattern's own where it has one, or the lowest of the pattern within `BACKGROUND_WINDOW`.
+    The background is the pattern's own where it has one, else the morphological opening of the pattern, which leaves
+    out whatever is narrower than `BACKGROUND_WINDOW`.
     """
     intensity = bridged_intensity(pattern)
     if pattern.background is not None:
@@ -112,7 +113,11 @@ def without_background(pattern: Pattern, width: float) -> FloatArray:
     step = float(np.median(np.diff(pattern.q)))
     q = np.arange(pattern.q[0], pattern.q[-1], step)
     averaged = smooth(pattern.q, intensity, q, max(width / 3, 3 * step))
-    window = 2 * int(max(BACKGROUND_WINDOW, 4 * width) / (2 * step)) + 1
-    padded = np.pad(averaged, window // 2, mode="edge")
-    floor = np.lib.stride_tricks.sliding_window_view(padded, window).min(axis=1)
+    half = int(max(BACKGROUND_WINDOW, 4 * width) / (2 * step))
+    # Slopes go on beyond the ends, once for each step below.
+    floor = np.pad(averaged, 3 * half, mode="reflect", reflect_type="odd")
+    # The highest of the lowest: a slope stays where it is, which the lowest alone would move aside.
+    for extreme in (np.min, np.max):
+        floor = extreme(np.lib.stride_tricks.sliding_window_view(floor, 2 * half + 1), axis=1)
+    q = q[0] + step * np.arange(-half, len(q) + half)
     return intensity - smooth(q, floor, pattern.q, BACKGROUND_WINDOW / 4)

@@ -10,11 +10,18 @@ from torch import Tensor
 
 from xtal_core.errors import InputError, PatternError
 from xtal_core.pattern import Pattern
-from xtal_core.pattern_features import peak_width, smooth, without_background
+from xtal_core.pattern_features import is_noisy, noise_level, peak_width, smooth, without_background
 from xtal_core.problem import Formula
 from xtal_core.training_set import LARGEST_Q, N_BINS
 from xtal_crystalnet.atomic_densities import LAST_TABULATED
 from xtal_crystalnet.patterns import LAST_REFLECTION, N_POINTS, N_SEEN, shown
+
+#: Noisy patterns are smoothed by this fraction of the width of their peaks.
+NOISY_SHARE = 0.5
+
+#: Of a noisy pattern, the fraction of points taken to be background, and how far above 0 these may be, in standard
+#: deviations of the noise of single points.
+FLOOR, MOST_NOISE = 0.25, 4.0
 
 #: Fraction of the axis that must be covered.
 LEAST_COVERED = 0.15
@@ -31,9 +38,12 @@ def pattern_input(pattern: Pattern, narrowest: float) -> Tensor:
     step = LARGEST_Q / N_BINS
     q = np.linspace(0.0, LARGEST_Q, N_BINS, endpoint=False) + 0.5 * step
     inside = (q >= pattern.q[0]) & (q <= min(pattern.q[-1], LAST_REFLECTION))
-    smoothing = math.sqrt(max(narrowest**2 - native**2, step**2))
+    noise = noise_level(pattern) if is_noisy(pattern) else 0.0
+    smoothing = math.sqrt(max(narrowest**2 - native**2, (NOISY_SHARE * native) ** 2 if noise else 0.0, step**2))
     fine = np.zeros(N_BINS)
-    fine[inside] = smooth(pattern.q, without_background(pattern, max(native, narrowest)), q[inside], smoothing)
+    seen = smooth(pattern.q, without_background(pattern, max(native, narrowest)), q[inside], smoothing)
+    # The lowest points of a noisy pattern are below its background: what was taken away is too little.
+    fine[inside] = seen - min(max(float(np.quantile(seen, FLOOR)), 0.0), MOST_NOISE * noise)
     if pattern.excluded is not None:
         inside[inside] = np.interp(q[inside], pattern.q, pattern.included.astype(float)) > 0.5
     covered = inside.reshape(N_POINTS, -1).all(axis=1)[:N_SEEN]

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from xtal_core.pattern import Pattern, Radiation
-from xtal_core.pattern_features import background_terms, is_measured, noise_level, peak_width, smooth
+from xtal_core.pattern_features import (
+    background_terms,
+    is_measured,
+    noise_level,
+    peak_width,
+    smooth,
+    without_background,
+)
 
 CU = Radiation.from_line("CuKa1")
 Q = np.linspace(1.0, 6.0, 2501)
@@ -87,3 +94,17 @@ def test_smoothing_keeps_a_constant_even_at_the_ends_and_on_an_uneven_axis():
 def test_where_points_are_sparser_than_the_smoothing_values_are_interpolated():
     q = np.array([1.0, 2.0, 3.0])
     assert smooth(q, np.array([0.0, 10.0, 0.0]), np.array([1.5]), 1e-3) == pytest.approx(5.0)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.005])
+def test_a_sloping_background_is_taken_away_whatever_its_slope(noise):
+    q = np.linspace(0.4, 5.8, 4000)
+    places = ((1.5, 1.0), (2.4, 0.6), (4.1, 0.3))
+    reflections = sum(height * np.exp(-0.5 * ((q - at) / 0.03) ** 2) for at, height in places)
+    background = 0.3 + 0.1 * (5.8 - q) + 0.02 * np.sin(q)
+    random = np.random.default_rng(0)
+    pattern = Pattern(q, reflections + background + noise * random.standard_normal(len(q)), CU)
+    left = without_background(pattern, 0.03) - reflections
+    averaged = np.convolve(left, np.ones(41) / 41, mode="valid")
+    assert np.abs(averaged).max() < 0.01 + 2 * noise
+    assert np.abs(averaged).mean() < 0.003 + noise
