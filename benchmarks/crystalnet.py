@@ -96,7 +96,7 @@ def main(arguments: list[str]) -> None:
                     )
     rows = keep_results(score, tasks, run, chosen.workers)
     record = {
-        "weights": {"name": chosen.weights, "sha256": weights.sha256, "epochs": weights.metadata.get("epochs")},
+        "weights": {"name": chosen.weights, "sha256": weights.sha256},
         "set": {"file": chosen.set.name, "sha256": sha256(chosen.set)},
         "making": describe_making(chosen, arguments),
         "seconds": seconds_for_one(tasks[f"{by_system[min(by_system)][0]}-full"]),
@@ -104,7 +104,7 @@ def main(arguments: list[str]) -> None:
     }
     folder = chosen.out or (RESULTS if chosen.limit is None else run.path)
     first = [index for indices in by_system.values() for index in indices[:SHOWN]]
-    draw_comparison([compared(tasks[f"{index}-full"]) for index in first]).savefig(folder / PICTURE)
+    draw_comparison([compared(tasks[f"{index}-full"]) for index in first]).savefig(folder / PICTURE, dpi=90)
     publish("crystalnet", result_page(record), record, chosen, run)
 
 

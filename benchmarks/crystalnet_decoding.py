@@ -65,7 +65,7 @@ PAGE = """\
 
 `{command}`
 
-The first {n} {system} crystals that are held out (weights `{weights}`, {epochs} epochs), patterns of crystallites of
+The first {n} {system} crystals that are held out (weights `{weights}`), patterns of crystallites of
 100 Å without noise. **Densities are those of independent atoms**. The true density is decoded on 50³ points in its own
 cell; `crystalnet` draws its own, told the cell or not. Up to ten candidates are refined with the default options; the
 first, or any, is the structure by StructureMatcher (0.3, 0.5, 10°). The aim for the true density is
@@ -117,7 +117,6 @@ def main(arguments: list[str]) -> None:
         n=len(good),
         system=chosen.system,
         weights=chosen.weights,
-        epochs=weights.metadata.get("epochs"),
         aim=AIM,
         reached=met(matched >= AIM),
         table=markdown_table(

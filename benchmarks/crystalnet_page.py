@@ -37,7 +37,7 @@ ABLATION_DRAWS = 3
 
 INTRODUCTION = """\
 Held-out crystals of MP-20, whose formula and space group occur together in no training crystal; weights
-`{weights}` ({epochs} epochs). **Densities are those of independent atoms** (tabulated form factors, B = 2 Å²), not of
+`{weights}`. **Densities are those of independent atoms** (tabulated form factors, B = 2 Å²), not of
 DFT as in the paper, in the primitive cell of spglib's standard setting; patterns are reflections up to Cu Kα's
 2θ = 90° instead of Mo Kα's 180°. So the published figures are of other densities and other crystals, and stand
 beside ours for orientation only. SSIM (3-D, window 7, range of the truth) and PSNR of 50³ points, the best of five
@@ -56,7 +56,7 @@ def result_page(record: Mapping[str, Any]) -> str:
 def _parts(record: Mapping[str, Any]) -> Iterator[str]:
     rows = record["rows"]
     yield "# CrystalNet: electron densities from patterns\n\n"
-    yield INTRODUCTION.format(weights=record["weights"]["name"], epochs=record["weights"]["epochs"])
+    yield INTRODUCTION.format(weights=record["weights"]["name"])
     full = [row for row in rows if row["told"] == "all" and row["error"] is None]
     systems = sorted({row["system"] for row in full})
     headers = ("system", "crystals", "SSIM", "PSNR (dB)", "constant map: SSIM", "PSNR", "published SSIM", "PSNR", "")
@@ -69,7 +69,7 @@ def _parts(record: Mapping[str, Any]) -> Iterator[str]:
     )
     yield "\n## With less of the formula\n\n"
     yield (
-        f"One network, trained with formulas of which some were told in part; the best of {ABLATION_DRAWS} draws, for "
+        f"One network, trained with formulas of which some were told in part; the best of {ABLATION_DRAWS} draws, for\n"
         "the same crystals in all rows. The paper trained a network for each row.\n\n"
     )
     headers = ("system", "told", "crystals", "SSIM", "PSNR (dB)", "published SSIM", "PSNR")

@@ -89,7 +89,7 @@ def record():
 
     rows = [row("a", "all", 0.96), row("b", "all", 0.94), row("a", "no formula", 0.8)]
     making = {"command": "command", "xtal": "1", "python": "3", "packages": {}, "sources": "abc", "seed": 0}
-    weights = {"name": "mine", "sha256": "0", "epochs": "7"}
+    weights = {"name": "mine", "sha256": "0"}
     return {"weights": weights, "rows": rows, "making": making, "seconds": {"map": 0.5, "scores": 0.7}}
 
 
