@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from xtal_core.pattern import FloatArray
 from xtal_core.training_set import TrainingSet
 from xtal_crystalnet.points import draw
 from xtal_crystalnet.standard_cell import StandardCell, standard_cell
@@ -57,21 +58,14 @@ class Collate:
         random = np.random.default_rng(start)
         cells = [self.cell(index) for index in indices]
         drawn = [draw(cell, self.strata, self.near_atoms, random) for cell in cells]
-        composition = np.stack(
-            [np.bincount(cell.numbers, minlength=self.n_species + 1)[1:] / len(cell.numbers) for cell in cells]
-        )
+        counts = [np.bincount(cell.numbers, minlength=self.n_species + 1)[1:] / len(cell.numbers) for cell in cells]
         return Batch(
             torch.from_numpy(self.data.sticks(indices)),
-            *(
-                torch.from_numpy(np.stack(arrays)).float()
-                for arrays in (
-                    composition,
-                    [cell.lattice for cell in cells],
-                    [each.points for each in drawn],
-                    [each.density for each in drawn],
-                    [each.weights for each in drawn],
-                )
-            ),
+            _stacked(counts),
+            _stacked([cell.lattice for cell in cells]),
+            _stacked([each.points for each in drawn]),
+            _stacked([each.density for each in drawn]),
+            _stacked([each.weights for each in drawn]),
         )
 
     def cell(self, index: int) -> StandardCell:
@@ -87,3 +81,7 @@ def cell_of(data: TrainingSet, index: int) -> StandardCell:
     return standard_cell(
         data.lattice[index].astype(float), data.frac_coords[atoms].astype(float), data.atomic_numbers[atoms].astype(int)
     )
+
+
+def _stacked(arrays: Sequence[FloatArray]) -> Tensor:
+    return torch.from_numpy(np.stack(arrays)).float()
