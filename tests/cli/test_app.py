@@ -54,7 +54,10 @@ def test_every_command_has_help(xtal, name):
     ("arguments", "message"),
     [
         (("slove",), "there is no command 'slove'; did you mean 'solve'?"),
-        (("zzz",), "commands are compare, data, library, plugins, refine, rerun, simulate, solve, study, train"),
+        (
+            ("zzz",),
+            "commands are compare, data, density, library, plugins, refine, rerun, simulate, solve, study, train",
+        ),
         (("--frob",), "No such option: --frob; see xtal --help"),
         (("plugins", "extra"), "see xtal plugins --help"),
         (("library", "frobnicate"), "frobnicate"),
