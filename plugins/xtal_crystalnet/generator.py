@@ -29,7 +29,7 @@ _STREAM = 2023
 
 
 @dataclass(frozen=True, eq=False)
-class Drawn:
+class DensityInCell:
     """A density in a primitive cell.
 
     Attributes
@@ -84,7 +84,7 @@ class CrystalNetGenerator(Generator):
         )
 
 
-def in_cells(maps: FloatArray, predicted: FloatArray | None, known: FloatArray | None) -> Iterator[Drawn]:
+def in_cells(maps: FloatArray, predicted: FloatArray | None, known: FloatArray | None) -> Iterator[DensityInCell]:
     """Yield each of `maps` (n, n1, n2, n3) in its predicted cell, or in the primitive cell of a known one.
 
     Both are (3, 3) Å. Of the centrings that the `known` cell may have, the one that is most like the predicted cell is
@@ -100,4 +100,4 @@ def in_cells(maps: FloatArray, predicted: FloatArray | None, known: FloatArray |
             cells = {nearest: cells[nearest]}
     for number, values in enumerate(maps, 1):
         for name, lattice in cells.items():
-            yield Drawn(values, lattice, f"draw {number}, {name}")
+            yield DensityInCell(values, lattice, f"draw {number}, {name}")
