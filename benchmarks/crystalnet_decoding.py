@@ -43,7 +43,7 @@ from xtal_core.problem import Problem
 from xtal_core.provenance import sha256
 from xtal_core.training_set import TrainingSet
 from xtal_crystalnet.batches import cell_of
-from xtal_crystalnet.crystal_systems import LAST, which_system
+from xtal_crystalnet.crystal_systems import SYSTEMS, which_system
 from xtal_crystalnet.decoding import decode
 from xtal_crystalnet.density_map import electron_density
 from xtal_crystalnet.generator import CrystalNetGenerator
@@ -94,7 +94,7 @@ def main(arguments: list[str]) -> None:
     add("--set", type=Path, default=ROOT / ".bench" / "crystalnet_sets" / "test.safetensors", metavar="FILE")
     add("--weights", default="crystalnet-fast", metavar="NAME", help="weights (default: crystalnet-fast)")
     add("--structures", type=int, default=100, metavar="N", help="how many (default: 100)")
-    add("--system", default="cubic", choices=list(LAST), help="crystal system (default: cubic)")
+    add("--system", default="cubic", choices=SYSTEMS, help="crystal system (default: cubic)")
     add_run_options(parser)
     chosen = parser.parse_args(arguments)
 

@@ -30,6 +30,7 @@ from xtal_core.candidate import Candidate
 from xtal_core.interfaces import Workbench
 from xtal_core.provenance import sha256
 from xtal_core.ranking import space_group
+from xtal_crystalnet.crystal_systems import SYSTEMS, which_system
 from xtal_fit.plugin import FitOptions
 from xtal_fit.refiner import FitRefiner
 
@@ -39,8 +40,6 @@ MOVES = ((0.02, 0.1), (0.05, 0.2))
 
 #: Share that must return, by crystallite size and moves, where the project has set itself one.
 GOALS = {(100.0, 0.02): 0.95, (100.0, 0.05): 0.80}
-
-SYSTEMS = ("cubic", "hexagonal", "trigonal", "tetragonal", "orthorhombic", "monoclinic", "triclinic")
 
 PAGE = """\
 # Recovery: perturbed structures refined{how}
@@ -151,18 +150,12 @@ def with_trial(row: Row, trial: Trial) -> Row:
         "formula": truth.composition.reduced_formula,
         "n_atoms": len(truth),
         "space_group": symbol,
-        "system": crystal_system(number),
+        "system": which_system(number),
         "size": trial.size,
         "strain_up_to": trial.strain,
         "displacement_up_to": trial.displacement,
     }
     return identity | {"recovered": False} | row
-
-
-def crystal_system(number: int) -> str:
-    """Return the crystal system of a space group by its international number."""
-    last = {2: "triclinic", 15: "monoclinic", 74: "orthorhombic", 142: "tetragonal", 167: "trigonal", 194: "hexagonal"}
-    return next((system for limit, system in last.items() if number <= limit), "cubic")
 
 
 def result_page(record: Mapping[str, Any]) -> str:
@@ -212,7 +205,7 @@ def _summary(rows: Sequence[Row]) -> str:
 def _by_system(rows: Sequence[Row]) -> str:
     groups = list(_groups(rows))
     table = []
-    for system in SYSTEMS:
+    for system in reversed(SYSTEMS):
         members = [[row for row in group if row["system"] == system] for *_, group in groups]
         if members and members[0]:
             shares = (f"{sum(row['recovered'] for row in group)}/{len(group)}" for group in members)

@@ -22,7 +22,6 @@ from ideal_patterns import Counting, counted_problem, simulator
 from kept_results import Row, keep_results
 from perturbation import perturbed
 from pulls import profile_pulls, structure_pulls
-from recovery import SYSTEMS, crystal_system
 from refinement_run import add_run_options, describe_making, making_text, open_run, publish
 from result_pages import markdown_table
 from same_crystal import described_as, deviation
@@ -32,6 +31,7 @@ from xtal_core.interfaces import Workbench
 from xtal_core.measurement import Profile
 from xtal_core.provenance import sha256
 from xtal_core.ranking import space_group
+from xtal_crystalnet.crystal_systems import SYSTEMS, which_system
 from xtal_fit.plugin import FitOptions
 from xtal_fit.refiner import FitRefiner
 from xtal_fit.symmetry import free_directions
@@ -120,12 +120,12 @@ def main(arguments: list[str]) -> None:
 
 def suitable(materials: Sequence[Material]) -> list[Material]:
     """Return the first `EACH` of every crystal system with free positions, but few atoms and free parameters."""
-    found: dict[str, list[Material]] = {system: [] for system in SYSTEMS}
+    found: dict[str, list[Material]] = {system: [] for system in reversed(SYSTEMS)}
     for material in materials:
         structure = Structure.from_str(material.cif, fmt="cif")
         if len(structure) > MOST_ATOMS:
             continue
-        system = found[crystal_system(space_group(structure)[1])]
+        system = found[which_system(space_group(structure)[1])]
         directions = free_directions(
             structure.lattice.matrix, structure.frac_coords, np.array(structure.atomic_numbers)
         )
@@ -157,7 +157,7 @@ def refine_draw(draw: Draw) -> Row:
         "material_id": draw.material.material_id,
         "formula": truth.composition.reduced_formula,
         "space_group": symbol,
-        "system": crystal_system(number),
+        "system": which_system(number),
         "n_free": n_free,
         "displacement": off if np.isfinite(off) else None,
         "wrong": counterpart is None,
@@ -197,7 +197,7 @@ def result_page(record: Mapping[str, Any]) -> str:
         high_aim=AIM[1],
         kinds=markdown_table(("", "pulls", "mean", "standard deviation", "beyond 3", "aim"), list(_by_kind(rows))),
         systems=markdown_table(
-            ("system", "refinements", "lattice parameters", "positions"), list(_by(rows, "system", SYSTEMS))
+            ("system", "refinements", "lattice parameters", "positions"), list(_by(rows, "system", SYSTEMS[::-1]))
         ),
         structures=markdown_table(
             ("structure", "formula", "space group", "free", "χ²", "lattice parameters", "positions", "seconds"),

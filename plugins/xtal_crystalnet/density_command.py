@@ -80,9 +80,12 @@ def density(
     from xtal_crystalnet.density_report import Request, density_record, density_table, find_densities, write_densities
 
     truth = None if reference is None else read_structure(reference)
+    parsed, units = Formula.parse(formula)
     request = Request(
         pattern=prepared_pattern(pattern, wavelength, axis, exclude, blank, background_terms),
-        formula=Formula.parse(formula)[0],
+        formula=parsed,
+        # As for xtal solve: Ti4O8 is the content of the cell, TiO2 the formula.
+        z=None if units == 1 else units,
         cell=cell,
         weights=weights,
         draws=draws,

@@ -15,7 +15,7 @@ from xtal_core.errors import StructureError
 from xtal_core.pattern import FloatArray, Pattern
 from xtal_core.problem import Formula, Problem
 from xtal_core.progress import Progress
-from xtal_core.provenance import sha256
+from xtal_core.weights import WeightsFile
 from xtal_crystalnet.cell_content import likely_contents
 from xtal_crystalnet.decoding import DecodedCell, decode
 from xtal_crystalnet.density_files import write_chgcar, write_cube
@@ -39,6 +39,7 @@ class Request:
 
     pattern: Pattern
     formula: Formula
+    z: int | None
     cell: str | None
     weights: str
     draws: int
@@ -79,14 +80,17 @@ class FoundDensities:
     ----------
     densities
         As described.
-    weights_sha256
-        Of the file of the network.
+    weights
+        The file of the network.
+    systems
+        The crystal systems that the network learned.
     truth
         The density of the reference in the setting that the network learned, and how like it each density is.
     """
 
     densities: Sequence[FoundDensity]
-    weights_sha256: str
+    weights: WeightsFile
+    systems: Sequence[str]
     truth: tuple[FloatArray, MapScores] | None
     formula: str
 
@@ -100,7 +104,7 @@ def find_densities(request: Request, progress: Progress) -> FoundDensities:
     shape = (request.grid, request.grid, request.grid)
     truth = None if request.truth is None else true_density(request.truth, shape)
     model = load_crystalnet(request.weights, request.device)
-    problem = Problem(request.pattern, request.formula)
+    problem = Problem(request.pattern, request.formula, request.z)
     with threads(request.jobs):
         random = np.random.default_rng(request.seed)
         draws = draw_densities(model, request.pattern, request.formula, request.draws, random)
@@ -119,7 +123,7 @@ def find_densities(request: Request, progress: Progress) -> FoundDensities:
     scores = None
     if truth is not None:
         scores = truth, score_maps(np.array([each.density.values for each in found]), truth)
-    return FoundDensities(found, sha256(model.file.path), scores, str(request.formula))
+    return FoundDensities(found, model.file, model.systems, scores, str(request.formula))
 
 
 def true_density(structure: Structure, shape: tuple[int, int, int]) -> FloatArray:
@@ -155,7 +159,7 @@ def density_record(request: Request, found: FoundDensities) -> dict[str, Any]:
         "pattern": request.pattern.source,
         "cell": request.cell,
         "seed": request.seed,
-        "weights": {"name": request.weights, "sha256": found.weights_sha256},
+        "weights": {"name": request.weights, "sha256": found.weights.sha256, "systems": list(found.systems)},
         "baseline": None if scores is None else {"ssim": scores.baseline_ssim, "psnr": scores.baseline_psnr},
         "densities": [
             {
@@ -186,6 +190,7 @@ def density_table(found: FoundDensities) -> Iterator[str]:
     if found.truth is not None:
         baseline = found.truth[1]
         yield f"a constant map: SSIM {baseline.baseline_ssim:.3f}, PSNR {baseline.baseline_psnr:.1f} dB"
+    yield f"note: the network learned {', '.join(found.systems)} crystals"
 
 
 def _structure(density: DensityMap, atoms: DecodedCell) -> Structure:

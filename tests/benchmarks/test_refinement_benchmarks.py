@@ -10,10 +10,11 @@ import refinement_time
 import uncertainties
 from case_runs import problem_of
 from data_sets import Material, write_materials
-from recovery import crystal_system, refine_moved, with_trial
+from recovery import refine_moved, with_trial
 from refine_candidates import candidate_name, result_page, scored
 from toys import rocksalt
 from uncertainties import refine_draw, suitable
+from xtal_crystalnet.crystal_systems import which_system
 
 
 @pytest.fixture
@@ -101,7 +102,7 @@ def test_a_refinement_that_ends_with_an_error_counts_as_not_recovered(materials)
     ],
 )
 def test_crystal_systems_follow_from_the_numbers_of_space_groups(number, system):
-    assert crystal_system(number) == system
+    assert which_system(number) == system
 
 
 def test_uncertainties_are_tried_on_structures_with_free_positions(materials):

@@ -60,13 +60,11 @@ class PatternEncoder(nn.Module):
         super().__init__()
         channels = 2 * growth
         steps: list[nn.Module] = [_convolution(2, channels, 7, stride=4)]
-        for block in range(3):
+        for _ in range(3):
             steps.append(_DenseBlock(channels, growth, layers))
             after = (channels + layers * growth) // 2
             steps += [_convolution(channels + layers * growth, after, 1), nn.AvgPool1d(2)]
             channels = after
-            if block == 2:
-                break
         self.convolutions = nn.Sequential(*steps, nn.Flatten())
         self.end = nn.Sequential(nn.Linear(channels * (N_SEEN // 32), latent), nn.BatchNorm1d(latent))
 
