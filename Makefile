@@ -10,15 +10,11 @@ XTAL_DATA ?= ../shared/data
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
-# Each runs a script of benchmarks/, which writes its results to docs/benchmarks/ (BENCHMARK_OPTIONS=--help explains it).
-BENCHMARKS := simulator solve-10 solve-100 solve-new-prototypes solve-table solve-noise-10 solve-noise-100 \
-  solve-xred solve-rruff solve-nano solve-xred-new solve-rruff-new verdict \
-  recovery recovery-p1 uncertainties refine-candidates refinement-time overfit \
-  pxrdnet pxrdnet-options-10 pxrdnet-options-100 pxrdnet-new-prototypes both-new-prototypes \
-  crystalnet crystalnet-decoding
+# Each is run by `xtal bench`, which writes its results to docs/benchmarks/ (BENCHMARK_OPTIONS=--help explains it).
+BENCHMARKS := $(shell sed -n 's/^\[\(.*\)\]$$/\1/p' benchmarks/benchmarks.toml)
 # These run other packages beside ours, in an environment of their own.
 PEER_BENCHMARKS := metrics pair-distribution morphing
-BENCHMARK_TARGETS := $(addprefix bench-,$(BENCHMARKS) $(PEER_BENCHMARKS))
+BENCHMARK_TARGETS := $(addprefix bench-,$(BENCHMARKS))
 # Crystals that CrystalNet learns from, and those that it does not.
 CRYSTALNET_SETS := .bench/crystalnet_sets
 PEERS := .venv-peers/bin
@@ -58,43 +54,11 @@ docs: $(INSTALLED) ## write the option reference and check the links
 
 bench: $(BENCHMARK_TARGETS) ## run the benchmarks, writing docs/benchmarks/
 
-bench-simulator: SCRIPT = simulator.py
-bench-solve-10: SCRIPT = solve_simulated.py test_200 --size 10
-bench-solve-100: SCRIPT = solve_simulated.py test_200 --size 100
-bench-solve-new-prototypes: SCRIPT = solve_simulated.py test_new_prototypes_100 --size 10
-bench-solve-table: SCRIPT = solve_simulated.py test_200 --size 10 --library table
-bench-solve-xred: SCRIPT = solve_measured.py --set xred
-bench-solve-rruff: SCRIPT = solve_measured.py --set rruff
-bench-solve-nano: SCRIPT = solve_measured.py --set nano
-bench-solve-xred-new: SCRIPT = solve_measured.py --set xred --new
-bench-solve-rruff-new: SCRIPT = solve_measured.py --set rruff --new
-bench-solve-noise-10: SCRIPT = solve_simulated.py test_200 --size 10 --noise
-bench-solve-noise-100: SCRIPT = solve_simulated.py test_200 --size 100 --noise
-# Judges what solve-10, solve-100, solve-noise-10 and solve-noise-100 left.
-bench-verdict: SCRIPT = check_verdict.py
-bench-recovery: SCRIPT = recovery.py
-bench-recovery-p1: SCRIPT = recovery.py --p1
-bench-uncertainties: SCRIPT = uncertainties.py
-bench-refine-candidates: SCRIPT = refine_candidates.py
-bench-refinement-time: SCRIPT = refinement_time.py
-bench-overfit: SCRIPT = overfit.py
-bench-pxrdnet: SCRIPT = pxrdnet.py
-bench-pxrdnet-options-10: SCRIPT = pxrdnet_options.py --size 10
-bench-pxrdnet-options-100: SCRIPT = pxrdnet_options.py --size 100
-bench-pxrdnet-new-prototypes: SCRIPT = solve_simulated.py test_new_prototypes_100 --size 10 --generator pxrdnet
-bench-both-new-prototypes: SCRIPT = solve_simulated.py test_new_prototypes_100 --size 10 --generator prototype \
-  --generator pxrdnet
-bench-crystalnet: SCRIPT = crystalnet.py
-bench-crystalnet-decoding: SCRIPT = crystalnet_decoding.py
 bench-crystalnet bench-crystalnet-decoding: | $(CRYSTALNET_SETS)/test.safetensors
-bench-metrics: SCRIPT = metrics.py
-bench-pair-distribution: SCRIPT = pair_distribution.py
-bench-morphing: SCRIPT = morphing.py
-
 $(addprefix bench-,$(PEER_BENCHMARKS)): $(PEERS_INSTALLED)
 
-$(BENCHMARK_TARGETS): $(INSTALLED)
-	$(BIN)/python benchmarks/$(SCRIPT) $(BENCHMARK_OPTIONS)
+$(BENCHMARK_TARGETS): bench-%: $(INSTALLED)
+	$(BIN)/xtal bench $* -- $(BENCHMARK_OPTIONS)
 
 $(CRYSTALNET_SETS)/test.safetensors: | $(INSTALLED)
 	mkdir -p .bench/sets

@@ -14,10 +14,7 @@ from xtal_core.pattern_features import is_noisy, noise_level, peak_width, smooth
 from xtal_core.problem import Formula
 from xtal_core.training_set import LARGEST_Q, N_BINS
 from xtal_crystalnet.atomic_densities import LAST_TABULATED
-from xtal_crystalnet.patterns import LAST_REFLECTION, N_POINTS, N_SEEN, shown
-
-#: Noisy patterns are smoothed by this fraction of the width of their peaks.
-NOISY_SHARE = 0.5
+from xtal_crystalnet.patterns import LAST_REFLECTION, N_POINTS, N_SEEN, NOISY_SHARE, shown
 
 #: Of a noisy pattern, the fraction of points taken to be background, and how far above 0 these may be, in standard
 #: deviations of the noise of single points.

@@ -31,6 +31,16 @@ BIN = LARGEST_Q / N_POINTS
 #: Points that a residual background goes through.
 _N_KNOTS = 8
 
+#: Noisy patterns are smoothed by this fraction of the width of their peaks before the network sees them.
+NOISY_SHARE = 0.5
+
+#: The faintest noise of counting is this fraction of the strongest.
+_FAINTEST = 0.02
+
+#: Noise may be left with an offset of up to so many of its standard deviations, a background having been taken away
+#: from below.
+_MOST_OFFSET = 1.5
+
 #: Å⁻¹: how far from 0 patterns may begin, and from the last reflection end.
 LATEST_BEGIN, EARLIEST_END = 1.0, 2.0
 
@@ -48,6 +58,9 @@ class Variety:
         Share of the patterns whose peaks are not Gaussian.
     noise
         Standard deviation, the largest intensity being 1.
+    counting
+        Largest standard deviation of the noise of counting at the strongest peak, that being 1. Every pattern has its
+        own, uniform in the logarithm, smoothed as noisy patterns are.
     shift
         Å⁻¹; patterns are shifted by up to as much.
     background
@@ -60,6 +73,7 @@ class Variety:
     widest: float
     tails: float
     noise: float
+    counting: float
     shift: float
     background: float
     cut: bool
@@ -67,15 +81,18 @@ class Variety:
     @classmethod
     def plain(cls, width: float) -> Variety:
         """Return patterns of Gaussian peaks of `width` Å⁻¹, as they are."""
-        return cls(width, width, tails=0.0, noise=0.0, shift=0.0, background=0.0, cut=False)
+        return cls(width, width, tails=0.0, noise=0.0, counting=0.0, shift=0.0, background=0.0, cut=False)
 
     def patterns(self, sticks: Tensor) -> Tensor:
         """Return (n, 2, `N_SEEN`) patterns of crystals with `sticks` (n, `N_BINS`), see `shown`."""
         n, device = len(sticks), sticks.device
         shifts = self.shift * (2 * torch.rand(n, device=device) - 1)
-        intensity = smoothed(sticks, self._shapes(n, device), shifts)
+        shapes = self._shapes(n, device)
+        intensity = smoothed(sticks, shapes, shifts)
         if self.background:
             intensity = intensity + self.background * _backgrounds(n, device)
+        if self.counting:
+            intensity = intensity + self.counting * counting_noise(intensity, NOISY_SHARE * shapes.widths)
         intensity = (intensity + self.noise * torch.randn_like(intensity)).clamp(min=0)
         return shown(intensity, self._covered(n, device))
 
@@ -125,6 +142,11 @@ class PeakShapes:
         """Return Gaussian peaks of `widths` (n,) Å⁻¹."""
         return cls(widths, torch.zeros_like(widths), torch.zeros_like(widths))
 
+    @property
+    def widths(self) -> Tensor:
+        """(n,) Å⁻¹ of whole peaks, about."""
+        return (self.gaussian**2 + self.size**2 + self.lorentzian**2).sqrt()
+
 
 def smoothed(sticks: Tensor, shapes: PeakShapes, shifts: Tensor) -> Tensor:
     """Return the (n, `N_SEEN`) largest intensities in each bin, of patterns with the (n, `N_BINS`) `sticks`.
@@ -147,6 +169,21 @@ def shown(intensity: Tensor, covered: Tensor) -> Tensor:
     """Return (n, 2, `N_SEEN`) the `intensity` with the largest of its `covered` bins 1, and which these are."""
     intensity = intensity * covered
     return torch.stack([intensity / intensity.amax(-1, keepdim=True).clamp(min=1e-6), covered], 1)
+
+
+def counting_noise(intensity: Tensor, smoothing: Tensor) -> Tensor:
+    """Return (n, `N_SEEN`) noise for patterns whose largest `intensity` is 1, smoothed by `smoothing` (n,) Å⁻¹.
+
+    Its variance grows with the intensity, from that of an unknown background that was counted with it.
+    """
+    n, device = len(intensity), intensity.device
+    r = torch.fft.rfftfreq(N_SEEN, BIN, device=device) * (2 * math.pi)
+    window = torch.exp(-0.5 * (smoothing[:, None] * r) ** 2)
+    noise = torch.fft.irfft(torch.fft.rfft(torch.randn_like(intensity)) * window, N_SEEN)
+    noise = noise / noise.std(1, keepdim=True) + _MOST_OFFSET * torch.rand(n, 1, device=device)
+    counted = torch.rand(n, 1, device=device)
+    strength = _FAINTEST ** torch.rand(n, 1, device=device)
+    return strength * noise * ((intensity.clamp(min=0) + counted) / (1 + counted)).sqrt()
 
 
 def _backgrounds(n: int, device: torch.device) -> Tensor:

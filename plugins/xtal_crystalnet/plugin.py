@@ -52,6 +52,9 @@ class TrainingOptions:
     )
     background: float = option(0.0, "largest background left in every other pattern", bounds=(0.0, None))
     noise: float = option(0.001, "noise of the patterns, whose maximum is 1", bounds=(0.0, None))
+    counting: float = option(
+        0.0, "largest noise of counting, each pattern having its own; not the paper's", bounds=(0.0, None)
+    )
     formula_noise: float = option(0.001, "noise of the atomic fractions", bounds=(0.0, None))
     shift: float = option(
         0.093, "largest shift of a pattern; the paper's 0.6° with Mo Kα", unit="Å⁻¹", bounds=(0.0, None)

@@ -9,4 +9,5 @@ BUILT_IN_COMMANDS = {
     "simulate": "Calculate the powder pattern of a structure.",
     "plugins": "List what plugins offer, and why some cannot be used.",
     "weights": "List and verify the weights of models, and fetch more.",
+    "bench": "Run a benchmark of the source tree, or list them.",
 }

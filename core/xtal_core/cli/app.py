@@ -39,9 +39,10 @@ class LazyCommands(TyperGroup):
     def get_command(self, ctx: Context, cmd_name: str) -> Command | None:  # noqa: ARG002
         """Import and return the command called `cmd_name`. Raises PluginError when a plugin's cannot be."""
         if cmd_name in BUILT_IN_COMMANDS:
-            function = getattr(import_module(f"xtal_core.cli.{cmd_name}"), cmd_name)
+            module = import_module(f"xtal_core.cli.{cmd_name}")
+            settings = {**self.context_settings, **getattr(module, "CONTEXT_SETTINGS", {})}
             application = typer.Typer(add_completion=False, rich_markup_mode=None)
-            application.command(cmd_name, epilog=EXIT_CODES, context_settings=dict(self.context_settings))(function)
+            application.command(cmd_name, epilog=EXIT_CODES, context_settings=settings)(getattr(module, cmd_name))
             return typer.main.get_command(application)
         registry = _registry()
         if cmd_name not in registry.offers["command"]:

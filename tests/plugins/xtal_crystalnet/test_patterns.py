@@ -14,7 +14,7 @@ from xtal_core.pattern import Pattern, Radiation
 from xtal_core.problem import Formula
 from xtal_core.training_set import LARGEST_Q, N_BINS, WAVELENGTH
 from xtal_crystalnet.pattern_input import formula_input, pattern_input
-from xtal_crystalnet.patterns import BIN, N_SEEN, PeakShapes, Variety, shown, smoothed
+from xtal_crystalnet.patterns import BIN, N_SEEN, PeakShapes, Variety, counting_noise, shown, smoothed
 
 PLAIN = Variety.plain(0.05)
 
@@ -76,7 +76,7 @@ def test_shifts_move_all_peaks_and_nothing_enters_at_the_other_end():
 
 def test_patterns_of_all_kinds_stay_between_0_and_1_and_are_0_where_nothing_was_measured(training_set):
     torch.manual_seed(0)
-    variety = Variety(0.01, 0.25, tails=0.6, noise=0.01, shift=0.01, background=0.02, cut=True)
+    variety = Variety(0.01, 0.25, tails=0.6, noise=0.01, counting=0.02, shift=0.01, background=0.02, cut=True)
     patterns = variety.patterns(torch.from_numpy(training_set.sticks(range(len(training_set)))))
     intensity, covered = patterns.unbind(1)
     assert patterns.shape[1:] == (2, N_SEEN)
@@ -85,6 +85,29 @@ def test_patterns_of_all_kinds_stay_between_0_and_1_and_are_0_where_nothing_was_
     assert set(covered.unique().tolist()) == {0.0, 1.0}
     assert not intensity[covered == 0].any()
     assert len({int(row.sum()) for row in covered}) > 3
+
+
+@pytest.mark.parametrize("smoothing", [4, 10])
+def test_counting_noise_has_every_strength_and_is_as_smooth_as_it_was_made(smoothing):
+    torch.manual_seed(1)
+    noise = counting_noise(torch.ones(400, N_SEEN), torch.full((400,), smoothing * BIN))
+    strengths = noise.std(1)
+    assert float(strengths.max()) == pytest.approx(1.0, abs=0.02)
+    assert float(strengths.min()) == pytest.approx(0.02, rel=0.05)
+    # White noise through a Gaussian of σ steps has the autocorrelation exp(-1/4σ²) of neighbours.
+    steps = (noise[:, 1:] - noise[:, :-1]).square().mean(1).sqrt() / strengths
+    assert float(steps.median()) == pytest.approx(1 / (2**0.5 * smoothing), rel=0.05)
+
+
+def test_counting_noise_grows_with_the_square_root_of_the_intensity_and_its_background():
+    torch.manual_seed(1)
+    intensity = torch.zeros(400, N_SEEN)
+    intensity[:, N_SEEN // 2 :] = 1.0
+    noise = counting_noise(intensity, torch.zeros(400))
+    ratios = noise[:, : N_SEEN // 2].std(1) / noise[:, N_SEEN // 2 :].std(1)
+    # Backgrounds are between nothing and the whole of the strongest peak.
+    assert float(ratios.min()) < 0.1
+    assert float(ratios.max()) == pytest.approx(0.5**0.5, rel=0.15)
 
 
 def test_a_pattern_that_shows_too_little_is_refused(simulator, structures):
