@@ -36,6 +36,9 @@ LARGEST_TWO_THETA = 90.0
 #: Å⁻¹: where the axis ends.
 LARGEST_Q = 4 * np.pi / WAVELENGTH
 
+#: Å⁻¹ of that angle.
+LAST_REFLECTION = LARGEST_Q * np.sin(np.radians(LARGEST_TWO_THETA / 2))
+
 #: Bins of a stick pattern.
 N_BINS = 4096
 

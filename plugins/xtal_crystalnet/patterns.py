@@ -14,13 +14,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate, max_pool1d
 
-from xtal_core.training_set import LARGEST_Q, N_BINS, WAVELENGTH
+from xtal_core.binned_pattern import NOISY_SHARE
+from xtal_core.training_set import LARGEST_Q, LAST_REFLECTION, N_BINS
 
 #: Bins from Q = 0 to `LARGEST_Q`.
 N_POINTS = 1024
-
-#: Å⁻¹: 2θ = 90°, beyond which no reflection is known.
-LAST_REFLECTION = 4 * math.pi * math.sin(math.pi / 4) / WAVELENGTH
 
 #: Bins that the network is shown: up to the last reflection, in whole strides of its encoder.
 N_SEEN = 32 * math.ceil(LAST_REFLECTION / LARGEST_Q * N_POINTS / 32)
@@ -30,9 +28,6 @@ BIN = LARGEST_Q / N_POINTS
 
 #: Points that a residual background goes through.
 _N_KNOTS = 8
-
-#: Noisy patterns are smoothed by this fraction of the width of their peaks before the network sees them.
-NOISY_SHARE = 0.5
 
 #: The faintest noise of counting is this fraction of the strongest.
 _FAINTEST = 0.02

@@ -15,16 +15,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import max_pool1d
 
-from xtal_core.training_set import LARGEST_Q, N_BINS, WAVELENGTH
+from xtal_core.training_set import LARGEST_Q, LAST_REFLECTION, N_BINS
 
 #: Points of a pattern as the networks see it, from Q = 0 to `LARGEST_Q`.
 N_POINTS = 512
 
 #: Å⁻¹: the Gaussian of MP-20-PXRD, between 0.010 and 0.011 of the axis.
 GAUSSIAN_SIGMA = (0.010 * LARGEST_Q, 0.011 * LARGEST_Q)
-
-#: Å⁻¹: 2θ = 90°, beyond which no reflection is known.
-LAST_REFLECTION = 4 * math.pi * math.sin(math.pi / 4) / WAVELENGTH
 
 #: Standard deviation of the noise, the largest intensity being 1.
 NOISE = 0.001

@@ -5,23 +5,17 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 
-from xtal_core.errors import PatternError
-from xtal_core.pattern_features import peak_width, smooth, without_background
+from xtal_core.binned_pattern import binned_pattern
 from xtal_core.problem import Problem
-from xtal_core.training_set import LARGEST_Q, N_BINS
-from xtal_pxrdnet.broadening import GAUSSIAN_SIGMA, LAST_REFLECTION, N_POINTS, Patterns, coarsened, normalised
+from xtal_pxrdnet.broadening import GAUSSIAN_SIGMA, N_POINTS, Patterns, normalised
 
 #: Å⁻¹: peaks of MP-20-PXRD are at least this wide.
 NARROWEST = 0.5 * sum(GAUSSIAN_SIGMA)
 
 #: Å: sizes whose broadening is no longer seen beside that of the Gaussian.
 LARGEST_SIZE = 200.0
-
-#: Fraction of the axis that must be covered.
-LEAST_COVERED = 0.15
 
 
 @dataclass(frozen=True)
@@ -37,28 +31,13 @@ class NetworkInput:
 
 
 def network_input(problem: Problem) -> NetworkInput:
-    """Return what the networks are shown of `problem`.
+    """Return what the networks are shown of `problem`: its pattern, sharp peaks as wide as those of MP-20-PXRD.
 
-    Sharp patterns are smoothed to the width of MP-20-PXRD, a background is taken away, and points that were excluded,
-    or lie where nothing was measured or the networks know no reflections, are marked as not covered.
-    Raises PatternError when too little is left.
+    Raises PatternError when too little of it was measured.
     """
-    pattern = problem.pattern
-    native = peak_width(pattern)
-    bins = np.linspace(0.0, LARGEST_Q, N_BINS, endpoint=False) + 0.5 * LARGEST_Q / N_BINS
-    inside = (bins >= pattern.q[0]) & (bins <= min(pattern.q[-1], LAST_REFLECTION))
-    smoothing = math.sqrt(max(NARROWEST**2 - native**2, (LARGEST_Q / N_BINS) ** 2))
-    fine = np.zeros(N_BINS)
-    fine[inside] = smooth(pattern.q, without_background(pattern, max(native, NARROWEST)), bins[inside], smoothing)
-    if pattern.excluded is not None:
-        inside[inside] = np.interp(bins[inside], pattern.q, pattern.included.astype(float)) > 0.5
-    covered = inside.reshape(N_POINTS, -1).all(axis=1)
-    if covered.mean() < LEAST_COVERED or not fine[inside].max() > 0:
-        problem_text = f"the pattern covers too little of Q = 0 to {LAST_REFLECTION:.2f} Å⁻¹ for the networks"
-        raise PatternError(problem_text, "measure more of it, or choose another generator", pattern.source or None)
-    intensity = coarsened(torch.tensor(np.where(inside, fine, 0.0)[None], dtype=torch.float32))
-    patterns = normalised(intensity, torch.tensor(covered[None], dtype=torch.float32))
-    return NetworkInput(patterns, problem.crystallite_size or _size_behind(native))
+    binned = binned_pattern(problem.pattern, NARROWEST, N_POINTS)
+    shown = (torch.tensor(values[None], dtype=torch.float32) for values in (binned.intensity, binned.covered))
+    return NetworkInput(normalised(*shown), problem.crystallite_size or _size_behind(binned.peak_width))
 
 
 def _size_behind(width: float) -> float:

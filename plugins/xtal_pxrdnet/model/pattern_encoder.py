@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
-from xtal_core.training_set import LARGEST_Q
-from xtal_pxrdnet.broadening import LAST_REFLECTION, N_POINTS, Patterns
+from xtal_core.training_set import LARGEST_Q, LAST_REFLECTION
+from xtal_pxrdnet.broadening import N_POINTS, Patterns
 
 #: Each convolution halves the axis; this many times.
 _HALVINGS = 5

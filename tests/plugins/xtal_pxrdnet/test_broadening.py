@@ -3,11 +3,10 @@ import pytest
 import torch
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
-from xtal_core.training_set import LARGEST_Q, N_BINS
+from xtal_core.training_set import LARGEST_Q, LAST_REFLECTION, N_BINS
 from xtal_powder.mp20_pxrd import mp20_pxrd_patterns, stick_patterns
 from xtal_pxrdnet.broadening import (
     GAUSSIAN_SIGMA,
-    LAST_REFLECTION,
     N_POINTS,
     Variety,
     axis,
