@@ -113,7 +113,7 @@ def without_background(pattern: Pattern, width: float) -> FloatArray:
     step = float(np.median(np.diff(pattern.q)))
     q = np.arange(pattern.q[0], pattern.q[-1], step)
     averaged = smooth(pattern.q, intensity, q, max(width / 3, 3 * step))
-    half = int(max(BACKGROUND_WINDOW, 6 * width) / (2 * step))
+    half = int(max(BACKGROUND_WINDOW, 8 * width) / (2 * step))
     # Slopes go on beyond the ends, once for each step below.
     floor = np.pad(averaged, 3 * half, mode="reflect", reflect_type="odd")
     # The highest of the lowest: a slope stays where it is, which the lowest alone would move aside.
