@@ -46,6 +46,7 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "random start, no search": {"start": "random"},
     "lattice decoded": {"lattice": "decoded"},
     "lattice not corrected": {"correct_lattice": False},
+    "not symmetrised": {"symmetrise": False},
     "never denoised again": {"again": 0.0},
     "denoised again from 1 Å": {"again": 1.0},
     "25 levels": {"levels": 25},

@@ -85,6 +85,18 @@ class CellBatch:
             occupancies=np.array(occupancies, float),
         )
 
+    @classmethod
+    def join(cls, parts: Sequence[CellBatch]) -> CellBatch:
+        """Return the cells of all `parts`, which are at least one, in order."""
+        counts = np.concatenate([part.counts for part in parts])
+        return cls(
+            lattices=np.concatenate([part.lattices for part in parts]),
+            offsets=np.concatenate([[0], np.cumsum(counts)]),
+            fractional=np.concatenate([part.fractional for part in parts]),
+            numbers=np.concatenate([part.numbers for part in parts]),
+            occupancies=np.concatenate([part.occupancies for part in parts]),
+        )
+
     def __len__(self) -> int:
         return len(self.lattices)
 

@@ -21,6 +21,7 @@ from xtal_core.parsimony import independent_observations
 from xtal_core.pattern import FloatArray
 from xtal_core.pattern_features import peak_width
 from xtal_core.problem import Problem
+from xtal_core.symmetrisation import idealise
 from xtal_core.target import Target, make_target, starting_profile
 
 if TYPE_CHECKING:
@@ -40,6 +41,15 @@ VOLUME_LIMITS = (3.0, 150.0)
 
 #: R² between the patterns of two proposals below which the second adds nothing to the first.
 SAME_PATTERN = 1e-3
+
+#: Å; tolerances at which the symmetry that a proposal comes close to is looked for.
+TOLERANCES = (0.1, 0.2, 0.35, 0.5, 0.7)
+
+#: At most so many times in turn, at each tolerance.
+AVERAGINGS = 4
+
+#: So many proposals for each one that is kept are looked at for symmetry.
+SYMMETRISED_SHARE = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,13 +78,17 @@ class Filter:
     """Compares proposals with the pattern of a problem.
 
     With `correct_lattice`, volume and lattice of every proposal are fitted first; without a simulator that can be
-    differentiated, its volume only.
+    differentiated, its volume only. With `symmetrise`, the best proposals compete with what they are in every higher
+    symmetry that they come close to: networks place atoms about right, symmetry averages their errors away.
     """
 
-    def __init__(self, problem: Problem, workbench: Workbench, *, correct_lattice: bool) -> None:
+    def __init__(
+        self, problem: Problem, workbench: Workbench, *, correct_lattice: bool, symmetrise: bool = False
+    ) -> None:
         self.problem = problem
         self.simulator = workbench.simulator
         self.correct_lattice = correct_lattice
+        self.symmetrise = symmetrise
         self.native = peak_width(problem.pattern)
         self.observations = independent_observations(problem.pattern)
         self.profile = starting_profile(problem.pattern, problem.crystallite_size)
@@ -91,6 +105,12 @@ class Filter:
         if not sound:
             return []
         fitted = self.fitted(sound)
+        if self.symmetrise:
+            chosen = self._distinct_first(fitted)[: SYMMETRISED_SHARE * keep]
+            close = [replace(sound[i], lattice=fitted.cells.lattices[i]) for i in chosen]
+            if higher := [each for proposal in close for each in symmetrised(proposal) if is_sound(each)]:
+                sound += higher
+                fitted = FittedCells.join([fitted, self.fitted(higher)])
         order = self._distinct_first(fitted)[:keep]
         return [
             Candidate(
@@ -174,6 +194,25 @@ def is_sound(proposal: Proposal) -> bool:
         return False
     volume = abs(float(np.linalg.det(proposal.lattice))) / len(proposal.numbers)
     return VOLUME_LIMITS[0] < volume < VOLUME_LIMITS[1] and shortest_distance(proposal) > CLOSEST_ATOMS
+
+
+def symmetrised(proposal: Proposal) -> list[Proposal]:
+    """Return `proposal` in every higher symmetry that it comes close to, which its details name."""
+    found: list[Proposal] = []
+    seen = {1}
+    for tolerance in TOLERANCES:
+        lattice, fractional, reached = proposal.lattice, proposal.fractional, 1
+        # What averages over some operations may come closer to more of them.
+        for _ in range(AVERAGINGS):
+            ideal = idealise(lattice, fractional, proposal.numbers, tolerance)
+            if ideal is None or ideal[2] == reached:
+                break
+            lattice, fractional, reached = ideal
+            if reached not in seen:
+                seen.add(reached)
+                details = proposal.details | {"symmetrised": reached, "tolerance": tolerance}
+                found.append(replace(proposal, lattice=lattice, fractional=fractional, details=details))
+    return found
 
 
 def shortest_distance(proposal: Proposal) -> float:

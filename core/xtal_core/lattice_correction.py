@@ -60,6 +60,15 @@ class FittedCells:
     profiles: tuple[Profile, ...]
     residuals: FloatArray
 
+    @classmethod
+    def join(cls, parts: Sequence[FittedCells]) -> FittedCells:
+        """Return the cells of all `parts`, in order."""
+        return cls(
+            CellBatch.join([part.cells for part in parts]),
+            tuple(profile for part in parts for profile in part.profiles),
+            np.concatenate([part.residuals for part in parts]),
+        )
+
 
 def fit_volumes(simulator: Simulator, target: Target, profile: Profile, cells: CellBatch) -> CellBatch:
     """Return `cells`, each at the volume at which it describes the pattern best."""

@@ -79,9 +79,8 @@ class CrystalNetGenerator(Generator):
                     details = {"z": content.z, "density_residual": atoms.residual}
                     origin = f"{drawn.origin}, Z = {content.z}"
                     proposals.append(Proposal(drawn.lattice, atoms.fractional, atoms.numbers, origin, details))
-        return Filter(problem, workbench, correct_lattice=options.correct_lattice).best(
-            proposals, options.keep, "crystalnet"
-        )
+        screen = Filter(problem, workbench, correct_lattice=options.correct_lattice, symmetrise=options.symmetrise)
+        return screen.best(proposals, options.keep, "crystalnet")
 
 
 def in_cells(maps: FloatArray, predicted: FloatArray | None, known: FloatArray | None) -> Iterator[DensityInCell]:

@@ -20,6 +20,7 @@ class CrystalNetOptions:
     alternatives: int = option(3, "ways to tell the elements apart that are tried for a density", bounds=(1, None))
     keep: int = option(10, "candidates kept: those with the most similar patterns", bounds=(1, None))
     correct_lattice: bool = option(True, "fit volume and lattice of the crystals before they are compared")
+    symmetrise: bool = option(True, "let the best crystals compete with what they are in higher symmetry")
     device: str = option("cpu", "torch device of the networks: cpu, cuda, cuda:1, …")
 
 

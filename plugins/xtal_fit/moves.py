@@ -14,7 +14,8 @@ import gemmi
 import numpy as np
 
 from xtal_core.candidate import GIVEN, Candidate
-from xtal_fit.symmetry import equivalent_atoms, free_directions, idealise
+from xtal_core.symmetrisation import idealise
+from xtal_fit.symmetry import equivalent_atoms, free_directions
 from xtal_fit.trial import Trial
 
 #: Å; how far symmetric kicks move atoms.

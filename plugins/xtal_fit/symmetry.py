@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import spglib
 
 from xtal_core.cells import IntArray
 from xtal_core.pattern import FloatArray
+from xtal_core.symmetrisation import SymmetryOperations, symmetry_operations
 
 #: Row, column of each of the six Voigt components 11, 22, 33, 23, 13, 12.
 VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
@@ -51,9 +51,9 @@ def free_directions(
     """
     operations = None
     if keep_symmetry:
-        operations = _operations(lattice, fractional, numbers, SYMMETRY_TOLERANCE)
+        operations = symmetry_operations(lattice, fractional, numbers, SYMMETRY_TOLERANCE)
     if operations is None:
-        operations = Operations(np.eye(3)[None], np.zeros((1, 3)), np.arange(len(numbers))[None], 1)
+        operations = SymmetryOperations(np.eye(3)[None], np.zeros((1, 3)), np.arange(len(numbers))[None], 1)
     rotations, permutations = operations.rotations, operations.permutations
     strains = _free_strains(lattice, rotations)
     shifts = _free_displacements(lattice, rotations, permutations)
@@ -63,76 +63,12 @@ def free_directions(
     return FreeDirections(columns, strains.shape[1])
 
 
-@dataclass(frozen=True, eq=False)
-class Operations:
-    """Symmetry operations of a cell, x → R x + t.
-
-    Shapes: rotations (n, 3, 3), translations (n, 3), permutations (n, n_atoms), the atom each atom is moved onto.
-    `space_group` is the international number.
-    """
-
-    rotations: FloatArray
-    translations: FloatArray
-    permutations: IntArray
-    space_group: int
-
-
-def _operations(lattice: FloatArray, fractional: FloatArray, numbers: IntArray, tolerance: float) -> Operations | None:
-    """Return the operations that hold within `tolerance` Å; None where the search fails."""
-    try:
-        dataset = spglib.get_symmetry_dataset(
-            (lattice.tolist(), fractional.tolist(), numbers.tolist()), symprec=tolerance
-        )
-    except spglib.SpglibError:
-        return None
-    if dataset is None:
-        return None
-    rotations, translations = dataset.rotations.astype(float), dataset.translations
-    images = np.einsum("oij,nj->oni", rotations, fractional) + translations[:, None]
-    difference = images[:, :, None] - fractional[None, None]
-    difference -= np.round(difference)
-    distance = np.linalg.norm(difference @ lattice, axis=-1)
-    distance[:, numbers[:, None] != numbers[None]] = np.inf
-    permutations = distance.argmin(-1)
-    worst = np.take_along_axis(distance, permutations[..., None], -1).max()
-    one_to_one = (np.sort(permutations, axis=1) == np.arange(len(numbers))).all()
-    # The search reduces tolerances as it goes; what it returns is checked rather than believed.
-    if worst > 10 * tolerance or not one_to_one:
-        return None
-    return Operations(rotations, translations, permutations, int(dataset.number))
-
-
 def equivalent_atoms(lattice: FloatArray, fractional: FloatArray, numbers: IntArray) -> IntArray:
     """Return (n_atoms,): for every atom the first of those that the space group makes equivalent to it."""
-    operations = _operations(lattice, fractional, numbers, SYMMETRY_TOLERANCE)
+    operations = symmetry_operations(lattice, fractional, numbers, SYMMETRY_TOLERANCE)
     if operations is None:
         return np.arange(len(numbers))
     return operations.permutations.min(axis=0)
-
-
-def idealise(
-    lattice: FloatArray, fractional: FloatArray, numbers: IntArray, tolerance: float
-) -> tuple[FloatArray, FloatArray, int] | None:
-    """Return lattice, fractional coordinates and space group after averaging over all operations within `tolerance` Å.
-
-    The setting of the cell is kept. None where the search for operations fails.
-    """
-    operations = _operations(lattice, fractional, numbers, tolerance)
-    if operations is None:
-        return None
-    # Rows of the lattice turn into R ᵀ L, whose metric must be that of L.
-    transposed = operations.rotations.transpose(0, 2, 1)
-    metric = (transposed @ (lattice @ lattice.T) @ operations.rotations).mean(0)
-    # The symmetric strain that takes the old metric to the averaged one.
-    inverse = np.linalg.inv(lattice)
-    values, vectors = np.linalg.eigh(inverse @ metric @ inverse.T)
-    averaged = lattice @ (vectors * np.sqrt(values)) @ vectors.T
-    images = np.einsum("oij,nj->oni", operations.rotations, fractional) + operations.translations[:, None]
-    total = np.zeros_like(fractional)
-    for image, permutation in zip(images, operations.permutations, strict=True):
-        offset = image - fractional[permutation]
-        total[permutation] += fractional[permutation] + offset - np.round(offset)
-    return averaged, total / len(images), operations.space_group
 
 
 def _free_strains(lattice: FloatArray, rotations: FloatArray) -> FloatArray:

@@ -45,6 +45,9 @@ class PXRDNetOptions:
         unit="Å",
         bounds=(0.0, None),
     )
+    symmetrise: bool = option(
+        True, "let the best crystals compete with what they are in higher symmetry; not the paper's"
+    )
     device: str = option("cpu", "torch device of the networks: cpu, cuda, cuda:1, …")
 
 

@@ -7,6 +7,7 @@ import pytest
 from pymatgen.core import Lattice, Structure
 
 from xtal_core.cell_contents import CellContent, cell_contents, shares
+from xtal_core.cells import CellBatch
 from xtal_core.filtering import Filter, Proposal, is_sound, shortest_distance
 from xtal_core.interfaces import Simulator, Workbench
 from xtal_core.problem import Formula
@@ -142,3 +143,30 @@ def test_the_shortest_distance_is_that_of_brute_force(n_atoms):
         structure = Structure(lattice, ["C"] * n_atoms, random.random((n_atoms, 3)))
         expected = min(n.nn_distance for site in structure for n in structure.get_neighbors(site, 7.0))
         assert shortest_distance(proposal(structure)) == pytest.approx(expected)
+
+
+def test_a_crystal_close_to_a_higher_symmetry_is_offered_in_it_and_wins(problem, simulator, rutile):
+    random = np.random.default_rng(5)
+    strain = np.diag([0.01, -0.01, 0.0])
+    rough = replace(proposal(rutile, strain=strain), fractional=rutile.frac_coords + 0.02 * random.normal(size=(6, 3)))
+    best = {
+        symmetrise: Filter(problem, Workbench(simulator), correct_lattice=True, symmetrise=symmetrise).best(
+            [rough], 10, "test"
+        )
+        for symmetrise in (False, True)
+    }
+    assert "symmetrised" not in best[False][0].details
+    assert best[True][0].details["symmetrised"] == 136
+    assert best[True][0].structure.get_space_group_info(0.001)[1] == 136
+    assert best[True][0].details["filter_residual"] < 0.5 * best[False][0].details["filter_residual"]
+    # What it was before is still there, for crystals that only look symmetric.
+    assert any("symmetrised" not in candidate.details for candidate in best[True])
+
+
+def test_joined_cells_are_those_of_the_parts(rutile):
+    cubic = Structure(Lattice.cubic(4), ["Po"], [[0.5, 0.5, 0.5]])
+    joined = CellBatch.join([CellBatch.from_structures(each) for each in ([rutile, cubic], [cubic])])
+    assert joined.counts.tolist() == [6, 1, 1]
+    assert joined.numbers.tolist() == [22, 22, 8, 8, 8, 8, 84, 84]
+    np.testing.assert_array_equal(joined.lattices[2], cubic.lattice.matrix)
+    np.testing.assert_array_equal(joined.fractional[joined.atoms(0)], rutile.frac_coords)

@@ -3,10 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import spglib
-from pymatgen.core import Structure
 
 from xtal_core.measurement import Profile
-from xtal_fit.symmetry import equivalent_atoms, free_directions, idealise
+from xtal_fit.symmetry import equivalent_atoms, free_directions
 
 
 def arrays(structure):
@@ -63,37 +62,3 @@ def test_displacements_move_their_farthest_atom_by_one_angstrom(baddeleyite):
 def test_equivalent_atoms_are_those_of_the_space_group(rutile, baddeleyite):
     assert equivalent_atoms(*arrays(rutile)).tolist() == [0, 0, 2, 2, 2, 2]
     assert equivalent_atoms(*arrays(baddeleyite)).tolist() == [0] * 4 + [4] * 4 + [8] * 4
-
-
-def test_idealising_restores_perturbed_rutile(rutile):
-    random = np.random.default_rng(2)
-    strain = np.eye(3) + 0.002 * random.normal(size=(3, 3))
-    lattice = rutile.lattice.matrix @ (strain + strain.T) / 2
-    fractional = rutile.frac_coords + 0.01 * random.normal(size=(6, 3)) / 4.6
-    numbers = np.array(rutile.atomic_numbers)
-    assert space_group(lattice, fractional, numbers, 1e-4) == 1
-    restored, positions, number = idealise(lattice, fractional, numbers, 0.15)
-    assert number == 136
-    assert space_group(restored, positions, numbers, 1e-5) == 136
-    # The averages are nearest to what was given, and in its setting.
-    np.testing.assert_allclose(restored, lattice, atol=0.05)
-    assert np.linalg.norm((positions - fractional) @ lattice, axis=1).max() < 0.05
-    a, b = np.linalg.norm(restored[:2], axis=1)
-    assert a == pytest.approx(b, rel=1e-9)
-    assert np.linalg.det(restored) == pytest.approx(np.linalg.det(lattice), rel=1e-3)
-
-
-def test_idealising_what_is_ideal_changes_nothing(wurtzite):
-    lattice, fractional, numbers = arrays(wurtzite)
-    restored, positions, number = idealise(lattice, fractional, numbers, 0.01)
-    assert number == 186
-    np.testing.assert_allclose(restored, lattice, atol=1e-9)
-    np.testing.assert_allclose(positions, fractional, atol=1e-9)
-
-
-def test_atoms_across_the_cell_boundary_are_averaged_where_they_are(rutile):
-    shifted = Structure(rutile.lattice, rutile.species, rutile.frac_coords - [0.02, 0, 0])
-    lattice, fractional, numbers = arrays(shifted)
-    fractional = fractional + [3, -2, 0] * np.arange(6)[:, None]
-    _, positions, _ = idealise(lattice, fractional, numbers, 0.05)
-    np.testing.assert_allclose(positions, fractional, atol=1e-6)
