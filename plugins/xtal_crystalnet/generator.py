@@ -6,11 +6,14 @@ learning" (2023). The lattice, which the paper leaves open, is predicted or give
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from xtal_core.candidate import Candidate
+from xtal_core.cell_contents import CellContent
 from xtal_core.errors import OptionError
 from xtal_core.filtering import Filter, Proposal
 from xtal_core.interfaces import Generator, Workbench
@@ -26,6 +29,9 @@ from xtal_crystalnet.sampling import draw_densities, threads
 from xtal_crystalnet.saved_model import load_crystalnet
 
 _STREAM = 2023
+
+#: Of cubic cells.
+CUBIC_CENTRINGS = ("P", "I", "F")
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,17 +74,22 @@ class CrystalNetGenerator(Generator):
         self._files = [model.file.path]
         if unknown_elements(problem.formula, model.network.config.n_species):
             return []
-        proposals: list[Proposal] = []
         with threads(workbench.jobs):
             draws = draw_densities(model, problem.pattern, problem.formula, options.draws, workbench.random(_STREAM))
             maps = draws.maps((options.grid, options.grid, options.grid))
-        densities = list(in_cells(maps, draws.lattice, known))
-        for drawn in workbench.progress.track(densities, "finding atoms", len(densities)):
-            for content in likely_contents(DensityMap(drawn.values, drawn.lattice), problem):
-                for atoms in decode(drawn.values, drawn.lattice, content.numbers, options.alternatives):
-                    details = {"z": content.z, "density_residual": atoms.residual}
-                    origin = f"{drawn.origin}, Z = {content.z}"
-                    proposals.append(Proposal(drawn.lattice, atoms.fractional, atoms.numbers, origin, details))
+        tried = [
+            (drawn, content)
+            for drawn in in_cells(maps, draws.lattice, known)
+            for content in likely_contents(DensityMap(drawn.values, drawn.lattice), problem)
+        ]
+        if known is None and "cubic" in model.systems:
+            tried += in_cubic_cells(maps[0], [content for _, content in tried])
+        proposals: list[Proposal] = []
+        for drawn, content in workbench.progress.track(tried, "finding atoms", len(tried)):
+            for atoms in decode(drawn.values, drawn.lattice, content.numbers, options.alternatives):
+                details = {"z": content.z, "density_residual": atoms.residual}
+                origin = f"{drawn.origin}, Z = {content.z}"
+                proposals.append(Proposal(drawn.lattice, atoms.fractional, atoms.numbers, origin, details))
         screen = Filter(problem, workbench, correct_lattice=options.correct_lattice, symmetrise=options.symmetrise)
         return screen.best(proposals, options.keep, "crystalnet")
 
@@ -100,3 +111,17 @@ def in_cells(maps: FloatArray, predicted: FloatArray | None, known: FloatArray |
     for number, values in enumerate(maps, 1):
         for name, lattice in cells.items():
             yield DensityInCell(values, lattice, f"draw {number}, {name}")
+
+
+def in_cubic_cells(values: FloatArray, contents: Sequence[CellContent]) -> Iterator[tuple[DensityInCell, CellContent]]:
+    """Yield a density, `values` (n1, n2, n3) e⁻/Å³, with each of `contents` in the primitive cubic cells that hold it.
+
+    Where a lattice is predicted wrongly the density may still be right: its mean tells how large the cell of so many
+    electrons is, and a cubic one is determined by that and its centring.
+    """
+    for content in {content.z: content for content in contents}.values():
+        volume = float(content.numbers.sum()) / max(float(values.mean()), 1e-6)
+        for letter in CUBIC_CENTRINGS:
+            shape = primitive_cells(np.eye(3))[letter]
+            lattice = shape * np.cbrt(volume / abs(np.linalg.det(shape)))
+            yield DensityInCell(values, lattice, f"draw 1, cubic {letter}"), content

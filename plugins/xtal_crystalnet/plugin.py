@@ -108,7 +108,7 @@ def xtal_weights() -> list[WeightsRecord]:
             "crystalnet-fast",
             "crystalnet",
             "xtal_crystalnet/weights/crystalnet-fast.safetensors",
-            sha256="f89fd43f54d6fdd9e6bd08efe7f8f8e968484e49baebbfc29774a956ff2ec402",
+            sha256="418bb73bb37e0bab444a86dd5b7092195b19ee72009af33b5e4be0de48507356",
             bytes=8976772,
             card="xtal_crystalnet/weights/crystalnet-fast.md",
         )

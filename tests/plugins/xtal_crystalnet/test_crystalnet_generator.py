@@ -5,7 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 from pymatgen.analysis.structure_matcher import StructureMatcher
+from pymatgen.core import Lattice
 
+from xtal_core.cell_contents import CellContent
 from xtal_core.cells import CellBatch
 from xtal_core.errors import OptionError
 from xtal_core.interfaces import Workbench
@@ -14,7 +16,7 @@ from xtal_core.testing.problems import problem_of
 from xtal_crystalnet import generator as generator_module
 from xtal_crystalnet.cell_content import likely_contents
 from xtal_crystalnet.density_map import DensityMap, electron_density
-from xtal_crystalnet.generator import CrystalNetGenerator, in_cells
+from xtal_crystalnet.generator import CrystalNetGenerator, in_cells, in_cubic_cells
 from xtal_crystalnet.plugin import CrystalNetOptions
 from xtal_crystalnet.standard_cell import standard_cell
 
@@ -24,12 +26,12 @@ class TrueDraws:
     """What `draw_densities` returns of a network that knows the answer, but for an error in the lattice."""
 
     cell: object
-    error: float
+    error: float | np.ndarray
     n: int
 
     @property
     def lattice(self):
-        return (1 + self.error) * self.cell.lattice
+        return self.cell.lattice @ (np.eye(3) + np.broadcast_to(self.error, (3, 3)) * np.eye(3))
 
     def maps(self, shape):
         cells = CellBatch.from_cells([(self.cell.lattice, self.cell.fractional, self.cell.numbers)])
@@ -38,7 +40,7 @@ class TrueDraws:
 
 @pytest.fixture
 def knowing(monkeypatch):
-    """Return a function that makes the network draw the density of a structure, its lattice too large by an error."""
+    """Return a function that makes the network draw the density of a structure, its lattice strained by an error."""
 
     def teach(structure, error):
         numbers = np.array(structure.atomic_numbers)
@@ -67,6 +69,24 @@ def test_the_true_density_leads_to_the_structure_though_the_lattice_is_off(
     assert StructureMatcher().fit(first.structure, structure)
     primitive = structure.get_primitive_structure()
     assert first.structure.volume / len(first.structure) == pytest.approx(primitive.volume / len(primitive), rel=0.01)
+
+
+def test_a_cubic_crystal_is_found_though_its_predicted_lattice_is_wrong(weights, knowing, simulator, salt):
+    knowing(salt, np.diag([1.2, 0.0, -0.3]))
+    first = generate(weights, problem_of(salt, simulator), simulator)[0]
+    assert "cubic F" in first.origin
+    assert StructureMatcher(0.2, 0.3, 5).fit(first.structure, salt)
+
+
+def test_cubic_cells_hold_the_electrons_of_their_contents():
+    values = np.random.default_rng(0).random((8, 8, 8))
+    contents = [CellContent(z, np.array([11, 17] * z), 1.0) for z in (1, 4, 1)]
+    found = list(in_cubic_cells(values, contents))
+    assert [(drawn.origin[-1], content.z) for drawn, content in found] == [(c, z) for z in (1, 4) for c in "PIF"]
+    for drawn, content in found:
+        assert DensityMap(values, drawn.lattice).n_electrons == pytest.approx(28 * content.z)
+    angles = [Lattice(drawn.lattice).angles[0] for drawn, _ in found[:3]]
+    assert angles == pytest.approx([90, np.degrees(np.arccos(-1 / 3)), 60])
 
 
 def test_a_known_cell_is_used_conventional_as_it_is(weights, knowing, simulator, salt):
