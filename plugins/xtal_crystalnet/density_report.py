@@ -21,7 +21,7 @@ from xtal_crystalnet.decoding import DecodedCell, decode
 from xtal_crystalnet.density_files import write_chgcar, write_cube
 from xtal_crystalnet.density_map import DensityMap, electron_density
 from xtal_crystalnet.density_pattern import fit_pattern
-from xtal_crystalnet.generator import in_cells
+from xtal_crystalnet.generator import in_cells, in_cubic_cells
 from xtal_crystalnet.known_cell import parse_cell
 from xtal_crystalnet.map_pictures import Comparison, draw_comparison, draw_slices, draw_surfaces
 from xtal_crystalnet.map_similarity import MapScores, score_maps
@@ -109,16 +109,25 @@ def find_densities(request: Request, progress: Progress) -> FoundDensities:
         random = np.random.default_rng(request.seed)
         draws = draw_densities(model, request.pattern, request.formula, request.draws, random)
         maps = draws.maps(shape)
+    cells = list(in_cells(maps, draws.lattice, known))
+    if known is None and "cubic" in model.systems:
+        for drawn in tuple(cells):
+            contents = likely_contents(drawn.density, problem)
+            cells += [cubic for cubic, _ in in_cubic_cells(drawn.values, drawn.draw, contents)]
+    fits = [
+        fit_pattern(drawn.values, drawn.lattice, request.pattern, scan=known is None)
+        for drawn in progress.track(cells, "comparing with the pattern", len(cells))
+    ]
     found = []
-    drawn = list(in_cells(maps, draws.lattice, known))
-    for each in progress.track(drawn, "finding atoms", len(drawn)):
-        fit = fit_pattern(each.values, each.lattice, request.pattern, scan=known is None)
-        lattice = fit.edge_factor * each.lattice
-        density = DensityMap(each.values, lattice)
+    for draw in progress.track(range(1, len(maps) + 1), "finding atoms", len(maps)):
+        own = [pair for pair in zip(cells, fits, strict=True) if pair[0].draw == draw]
+        drawn, fit = min(own, key=lambda pair: pair[1].residual)
+        lattice = fit.edge_factor * drawn.lattice
+        density = DensityMap(drawn.values, lattice)
         contents = likely_contents(density, problem)[:1]
-        atoms = [cell for content in contents for cell in decode(each.values, lattice, content.numbers, 1)]
+        atoms = [cell for content in contents for cell in decode(drawn.values, lattice, content.numbers, 1)]
         structure = _structure(density, atoms[0]) if atoms else None
-        found.append(FoundDensity(density, each.origin, fit.residual, structure))
+        found.append(FoundDensity(density, drawn.origin, fit.residual, structure))
     found.sort(key=lambda each: each.residual)
     scores = None
     if truth is not None:

@@ -42,13 +42,26 @@ class DensityInCell:
     ----------
     values : (n1, n2, n3) e⁻/Å³
     lattice : (3, 3) Å
-    origin
-        Which draw it is, and how its cell was found.
+    draw
+        Which draw it is, from 1.
+    cell
+        How its cell was found.
     """
 
     values: FloatArray
     lattice: FloatArray
-    origin: str
+    draw: int
+    cell: str
+
+    @property
+    def origin(self) -> str:
+        """Where it comes from, in words."""
+        return f"draw {self.draw}, {self.cell}"
+
+    @property
+    def density(self) -> DensityMap:
+        """The same as a map."""
+        return DensityMap(self.values, self.lattice)
 
 
 class CrystalNetGenerator(Generator):
@@ -80,10 +93,11 @@ class CrystalNetGenerator(Generator):
         tried = [
             (drawn, content)
             for drawn in in_cells(maps, draws.lattice, known)
-            for content in likely_contents(DensityMap(drawn.values, drawn.lattice), problem)
+            for content in likely_contents(drawn.density, problem)
         ]
         if known is None and "cubic" in model.systems:
-            tried += in_cubic_cells(maps[0], [content for _, content in tried])
+            # Draws differ in details that tell little about the cell.
+            tried += in_cubic_cells(maps[0], 1, [content for _, content in tried])
         proposals: list[Proposal] = []
         for drawn, content in workbench.progress.track(tried, "finding atoms", len(tried)):
             for atoms in decode(drawn.values, drawn.lattice, content.numbers, options.alternatives):
@@ -110,11 +124,13 @@ def in_cells(maps: FloatArray, predicted: FloatArray | None, known: FloatArray |
             cells = {nearest: cells[nearest]}
     for number, values in enumerate(maps, 1):
         for name, lattice in cells.items():
-            yield DensityInCell(values, lattice, f"draw {number}, {name}")
+            yield DensityInCell(values, lattice, number, name)
 
 
-def in_cubic_cells(values: FloatArray, contents: Sequence[CellContent]) -> Iterator[tuple[DensityInCell, CellContent]]:
-    """Yield a density, `values` (n1, n2, n3) e⁻/Å³, with each of `contents` in the primitive cubic cells that hold it.
+def in_cubic_cells(
+    values: FloatArray, draw: int, contents: Sequence[CellContent]
+) -> Iterator[tuple[DensityInCell, CellContent]]:
+    """Yield a drawn density, `values` (n1, n2, n3) e⁻/Å³, in the primitive cubic cells that hold one of `contents`.
 
     Where a lattice is predicted wrongly the density may still be right: its mean tells how large the cell of so many
     electrons is, and a cubic one is determined by that and its centring.
@@ -124,4 +140,4 @@ def in_cubic_cells(values: FloatArray, contents: Sequence[CellContent]) -> Itera
         for letter in CUBIC_CENTRINGS:
             shape = primitive_cells(np.eye(3))[letter]
             lattice = shape * np.cbrt(volume / abs(np.linalg.det(shape)))
-            yield DensityInCell(values, lattice, f"draw 1, cubic {letter}"), content
+            yield DensityInCell(values, lattice, draw, f"cubic {letter}"), content

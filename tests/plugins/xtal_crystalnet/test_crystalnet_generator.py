@@ -81,7 +81,7 @@ def test_a_cubic_crystal_is_found_though_its_predicted_lattice_is_wrong(weights,
 def test_cubic_cells_hold_the_electrons_of_their_contents():
     values = np.random.default_rng(0).random((8, 8, 8))
     contents = [CellContent(z, np.array([11, 17] * z), 1.0) for z in (1, 4, 1)]
-    found = list(in_cubic_cells(values, contents))
+    found = list(in_cubic_cells(values, 1, contents))
     assert [(drawn.origin[-1], content.z) for drawn, content in found] == [(c, z) for z in (1, 4) for c in "PIF"]
     for drawn, content in found:
         assert DensityMap(values, drawn.lattice).n_electrons == pytest.approx(28 * content.z)
