@@ -55,9 +55,10 @@ def binned_pattern(pattern: Pattern, narrowest: float, n_points: int) -> BinnedP
     noise = noise_level(pattern) if is_noisy(pattern) else 0.0
     smoothing = math.sqrt(max(narrowest**2 - native**2, (NOISY_SHARE * native) ** 2 if noise else 0.0, step**2))
     fine = np.zeros(N_BINS)
-    seen = smooth(pattern.q, without_background(pattern, max(native, narrowest)), q[inside], smoothing)
-    # The lowest points of a noisy pattern are below its background: what was taken away is too little.
-    fine[inside] = seen - min(max(float(np.quantile(seen, FLOOR)), 0.0), MOST_NOISE * noise) if len(seen) else seen
+    fine[inside] = smooth(pattern.q, without_background(pattern, max(native, narrowest)), q[inside], smoothing)
+    if noise and inside.any():
+        # The lowest points of a noisy pattern are below its background: what was taken away is too little.
+        fine[inside] -= min(max(float(np.quantile(fine[inside], FLOOR)), 0.0), MOST_NOISE * noise)
     if pattern.excluded is not None:
         inside[inside] = np.interp(q[inside], pattern.q, pattern.included.astype(float)) > 0.5
     covered = inside.reshape(n_points, -1).all(axis=1)
