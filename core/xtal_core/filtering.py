@@ -105,13 +105,16 @@ class Filter:
         if not sound:
             return []
         fitted = self.fitted(sound)
+        sources = list(range(len(sound)))
         if self.symmetrise:
-            chosen = self._distinct_first(fitted)[: SYMMETRISED_SHARE * keep]
-            close = [replace(sound[i], lattice=fitted.cells.lattices[i]) for i in chosen]
-            if higher := [each for proposal in close for each in symmetrised(proposal) if is_sound(each)]:
+            for i in self._distinct_first(fitted, sources)[: SYMMETRISED_SHARE * keep]:
+                higher = symmetrised(replace(sound[i], lattice=fitted.cells.lattices[i]))
+                # The best of them goes on, beside what it was before: it may only look symmetric.
+                sources += [-1 - i] * len(higher)
                 sound += higher
-                fitted = FittedCells.join([fitted, self.fitted(higher)])
-        order = self._distinct_first(fitted)[:keep]
+            if added := sound[len(fitted.cells) :]:
+                fitted = FittedCells.join([fitted, self.fitted(added)])
+        order = self._distinct_first(fitted, sources)[:keep]
         return [
             Candidate(
                 structure=self._as_large_as_asked(
@@ -174,8 +177,11 @@ class Filter:
         best = values.argmin(axis=0)
         return FittedCells(cells, tuple(profiles[i] for i in best), values.min(axis=0))
 
-    def _distinct_first(self, fitted: FittedCells) -> list[int]:
-        """Return the order of the proposals by residual, those with the pattern of a better one after all others."""
+    def _distinct_first(self, fitted: FittedCells, sources: Sequence[int]) -> list[int]:
+        """Return the order of the proposals by residual.
+
+        Those with the pattern of a better one, or of the same one of `sources`, come after all others.
+        """
         target = self.sharp
         broadened = [target.broadened(profile) for profile in fitted.profiles]
         patterns = target.without_background(self.simulator.simulate(fitted.cells, target.measurement, broadened))
@@ -184,7 +190,8 @@ class Filter:
         repeated: list[int] = []
         for i in np.argsort(fitted.residuals, kind="stable").tolist():
             same = distinct and (1 - (patterns[distinct] @ patterns[i]) ** 2).min() < SAME_PATTERN
-            (repeated if same else distinct).append(i)
+            again = sources[i] in {sources[other] for other in distinct}
+            (repeated if same or again else distinct).append(i)
         return distinct + repeated
 
 
@@ -212,7 +219,7 @@ def symmetrised(proposal: Proposal) -> list[Proposal]:
                 seen.add(reached)
                 details = proposal.details | {"symmetrised": reached, "tolerance": tolerance}
                 found.append(replace(proposal, lattice=lattice, fractional=fractional, details=details))
-    return found
+    return [each for each in found if is_sound(each)]
 
 
 def shortest_distance(proposal: Proposal) -> float:

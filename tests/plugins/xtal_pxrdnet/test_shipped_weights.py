@@ -32,7 +32,7 @@ def test_they_are_what_was_recorded_and_their_card_is_about_them():
 
 def test_pxrdnet_solves_rutile_with_its_default_weights(rutile, simulator):
     problem = problem_of(rutile, simulator, z=2)
-    candidates = PXRDNetGenerator(PXRDNetOptions(candidates=24)).generate(problem, Workbench(simulator))
+    candidates = PXRDNetGenerator(PXRDNetOptions()).generate(problem, Workbench(simulator))
     matcher = StructureMatcher(0.3, 0.5, 10)
     assert any(matcher.fit(candidate.structure, rutile) for candidate in candidates)
 
