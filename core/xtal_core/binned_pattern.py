@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xtal_core.errors import PatternError
 from xtal_core.pattern import FloatArray, Pattern
@@ -19,8 +20,8 @@ NOISY_SHARE = 0.35
 #: deviations of the noise of single points.
 FLOOR, MOST_NOISE = 0.25, 4.0
 
-#: Å⁻¹ of the axis that must have been measured.
-LEAST_COVERED = 1.0
+#: Fraction of the axis that must have been measured.
+LEAST_COVERED = 0.15
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +39,7 @@ class BinnedPattern:
     """
 
     intensity: FloatArray
-    covered: np.ndarray
+    covered: NDArray[np.bool_]
     peak_width: float
 
 
@@ -62,7 +63,7 @@ def binned_pattern(pattern: Pattern, narrowest: float, n_points: int) -> BinnedP
     if pattern.excluded is not None:
         inside[inside] = np.interp(q[inside], pattern.q, pattern.included.astype(float)) > 0.5
     covered = inside.reshape(n_points, -1).all(axis=1)
-    if covered.sum() * LARGEST_Q / n_points < LEAST_COVERED or not fine[inside].max(initial=0.0) > 0:
+    if covered.mean() < LEAST_COVERED or not fine[inside].max(initial=0.0) > 0:
         problem = f"the pattern covers too little of Q = 0 to {LAST_REFLECTION:.2f} Å⁻¹ for the networks"
         raise PatternError(problem, "measure more of it, or choose another generator", pattern.source or None)
     largest = np.where(inside, fine, 0.0).clip(0).reshape(n_points, -1).max(axis=1)

@@ -21,7 +21,7 @@ from xtal_core.parsimony import independent_observations
 from xtal_core.pattern import FloatArray
 from xtal_core.pattern_features import peak_width
 from xtal_core.problem import Problem
-from xtal_core.symmetrisation import idealise
+from xtal_core.symmetrisation import higher_symmetries
 from xtal_core.target import Target, make_target, starting_profile
 
 if TYPE_CHECKING:
@@ -188,10 +188,14 @@ class Filter:
         patterns /= np.maximum(np.linalg.norm(patterns, axis=1, keepdims=True), 1e-300)
         distinct: list[int] = []
         repeated: list[int] = []
+        taken: set[int] = set()
         for i in np.argsort(fitted.residuals, kind="stable").tolist():
             same = distinct and (1 - (patterns[distinct] @ patterns[i]) ** 2).min() < SAME_PATTERN
-            again = sources[i] in {sources[other] for other in distinct}
-            (repeated if same or again else distinct).append(i)
+            if same or sources[i] in taken:
+                repeated.append(i)
+            else:
+                distinct.append(i)
+                taken.add(sources[i])
         return distinct + repeated
 
 
@@ -205,21 +209,17 @@ def is_sound(proposal: Proposal) -> bool:
 
 def symmetrised(proposal: Proposal) -> list[Proposal]:
     """Return `proposal` in every higher symmetry that it comes close to, which its details name."""
-    found: list[Proposal] = []
-    seen = {1}
-    for tolerance in TOLERANCES:
-        lattice, fractional, reached = proposal.lattice, proposal.fractional, 1
-        # What averages over some operations may come closer to more of them.
-        for _ in range(AVERAGINGS):
-            ideal = idealise(lattice, fractional, proposal.numbers, tolerance)
-            if ideal is None or ideal[2] == reached:
-                break
-            lattice, fractional, reached = ideal
-            if reached not in seen:
-                seen.add(reached)
-                details = proposal.details | {"symmetrised": reached, "tolerance": tolerance}
-                found.append(replace(proposal, lattice=lattice, fractional=fractional, details=details))
-    return [each for each in found if is_sound(each)]
+    found = higher_symmetries(proposal.lattice, proposal.fractional, proposal.numbers, TOLERANCES, AVERAGINGS)
+    offered = [
+        replace(
+            proposal,
+            lattice=each.lattice,
+            fractional=each.fractional,
+            details=proposal.details | {"symmetrised": each.space_group, "tolerance": each.tolerance},
+        )
+        for each in found
+    ]
+    return [each for each in offered if is_sound(each)]
 
 
 def shortest_distance(proposal: Proposal) -> float:

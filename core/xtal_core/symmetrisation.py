@@ -5,7 +5,9 @@ spglib finds operations within a tolerance; what it makes of a strongly distorte
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import spglib
@@ -78,3 +80,43 @@ def idealise(
         offset = image - fractional[permutation]
         total[permutation] += fractional[permutation] + offset - np.round(offset)
     return averaged, total / len(images), operations.space_group
+
+
+class HigherSymmetry(NamedTuple):
+    """What a structure is in a symmetry that it comes close to.
+
+    Attributes
+    ----------
+    lattice : (3, 3) Å
+    fractional : (n_atoms, 3)
+    space_group
+        International number.
+    tolerance
+        Å within which its operations were found.
+    """
+
+    lattice: FloatArray
+    fractional: FloatArray
+    space_group: int
+    tolerance: float
+
+
+def higher_symmetries(
+    lattice: FloatArray, fractional: FloatArray, numbers: IntArray, tolerances: Sequence[float], averagings: int = 1
+) -> Iterator[HigherSymmetry]:
+    """Yield a structure in every space group above P1 that it comes close to, each once.
+
+    It is averaged over the operations found within each of `tolerances`, up to `averagings` times in turn: what
+    averages over some operations may come closer to more of them.
+    """
+    seen = {1}
+    for tolerance in tolerances:
+        cell, atoms, reached = lattice, fractional, 1
+        for _ in range(averagings):
+            ideal = idealise(cell, atoms, numbers, tolerance)
+            if ideal is None or ideal[2] == reached:
+                break
+            cell, atoms, reached = ideal
+            if reached not in seen:
+                seen.add(reached)
+                yield HigherSymmetry(cell, atoms, reached, tolerance)

@@ -14,7 +14,7 @@ import gemmi
 import numpy as np
 
 from xtal_core.candidate import GIVEN, Candidate
-from xtal_core.symmetrisation import idealise
+from xtal_core.symmetrisation import higher_symmetries
 from xtal_fit.symmetry import equivalent_atoms, free_directions
 from xtal_fit.trial import Trial
 
@@ -119,13 +119,8 @@ def symmetrised(trials: Sequence[Trial]) -> list[Trial]:
     """Return every higher symmetry that the trials come close to, as trials that keep it."""
     found = []
     for trial in trials:
-        seen = {1}
-        for tolerance in TOLERANCES:
-            ideal = idealise(trial.lattice, trial.fractional, trial.numbers, tolerance)
-            if ideal is None or ideal[2] in seen:
-                continue
-            lattice, fractional, space_group = ideal
-            seen.add(space_group)
+        for higher in higher_symmetries(trial.lattice, trial.fractional, trial.numbers, TOLERANCES):
+            lattice, fractional = higher.lattice, higher.fractional
             directions = free_directions(lattice, fractional, trial.numbers)
             ideal_trial = replace(trial, lattice=lattice, fractional=fractional, directions=directions)
             found.append(ideal_trial.settled().marked(RAISED))

@@ -72,6 +72,7 @@ def test_an_interrupt_is_left_to_the_benchmark(tmp_path):
         [sys.executable, "-c", caller], cwd=tmp_path, stdout=subprocess.PIPE, text=True, start_new_session=True
     )
     while not (tmp_path / "started").exists():
+        assert process.poll() is None
         time.sleep(0.02)
     # As a terminal does, to both of them.
     os.killpg(process.pid, signal.SIGINT)
