@@ -34,8 +34,8 @@ from xtal_core.verdict_calibration import Calibration, calibrations
 
 INTRODUCTION = """\
 Right means that pymatgen's StructureMatcher (0.3, 0.5, 10°) matches the first candidate and the structure. The verdict
-was calibrated on validation structures ([model card](../../core/xtal_core/data/VERDICT_MODEL_CARD.md)). Where there is
-no candidate, there is no verdict: such solutions count as not right, and not in the calibration error.
+was calibrated on validation structures ([model card](../../core/xtal_core/data/VERDICT_NANOCRYSTALS.md)). Where there
+is no candidate, there is no verdict: such solutions count as not right, and not in the calibration error.
 """
 
 #: The expected calibration error may be this large, and this share of those called solved must be right.

@@ -1,12 +1,13 @@
 """Calibrates the verdict on simulated patterns of validation structures, which it solves first.
 
-    python benchmarks/fit_verdict.py [--materials N] [--nanocrystals N] [--laboratory N] [--limit N] [--collected]
-                                     [--library train|known|table|FILE] [--out FOLDER]
+    python benchmarks/fit_verdict.py [nanocrystals|laboratory] [--materials N] [--nanocrystals N] [--laboratory N]
+                                    [--limit N] [--collected] [--library train|known|table|FILE] [--out FOLDER]
 
 Patterns of structures drawn from `mp20/val` under five conditions are solved as `xtal solve` does, which takes about an
-hour on two cores. Writes the calibration and its model card to core/xtal_core/data; with `--limit`, of the first N of
-every condition, to the work folder. An interrupted run goes on from there, and one of fewer patterns is extended;
-`--collected` solves nothing and takes what an earlier run solved.
+hour and a half on two cores. Writes the calibration and a model card of each of its parts to core/xtal_core/data; with
+`--limit`, of the first N of every condition, to the work folder. Named one part, it leaves the other as it is. An
+interrupted run goes on from there, and one of fewer patterns is extended; `--collected` solves nothing and takes what
+an earlier run solved.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import json
 import random
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ from logistic import (
 )
 from result_pages import markdown_table
 from solution_run import (
-    MODEL_CARD,
+    MODEL_CARDS,
     USUAL_LIBRARY,
     add_run_options,
     command_line,
@@ -61,13 +62,14 @@ from verdict_sample import (
     NANOCRYSTAL_PATTERNS,
     SAMPLE,
     SAMPLE_SEED,
+    Condition,
     Sample,
     share_of,
 )
 from xtal_core.errors import InputError
 from xtal_core.plan import Plan
 from xtal_core.provenance import sha256
-from xtal_core.verdict_calibration import CALIBRATION_FILE, Calibration, Calibrations, WeighedFeature
+from xtal_core.verdict_calibration import CALIBRATION_FILE, Calibration, WeighedFeature, calibrations
 from xtal_core.verdict_features import VerdictFeatures
 
 #: Where the calibration that comes with the package is.
@@ -89,8 +91,66 @@ FEWEST_CASES = 5
 NEVER = 2.0
 
 
-#: What a laboratory pattern is judged without: there it says more about texture and peak shapes than about atoms.
-NOISE_FEATURES = ("misfit", "noisy")
+@dataclass(frozen=True, eq=False)
+class Part:
+    """A kind of patterns that has a calibration of its own.
+
+    Attributes
+    ----------
+    name, title
+        In the command line, and in words.
+    field
+        Of `Calibrations`.
+    conditions
+        Under which its patterns are made.
+    features
+        Names of those that count.
+    patterns
+        What its patterns are, and what the solver is told.
+    """
+
+    name: str
+    title: str
+    field: str
+    conditions: Sequence[Condition]
+    features: Sequence[str]
+    patterns: str
+
+    @property
+    def card(self) -> str:
+        """File name of its model card."""
+        return MODEL_CARDS[self.name]
+
+
+NANOCRYSTAL_PART = Part(
+    "nanocrystals",
+    "patterns of one wavelength",
+    "noise_limited",
+    [condition for condition in CONDITIONS if condition != LABORATORY],
+    [field.name for field in fields(VerdictFeatures) if field.name != "unexplained"],
+    """\
+- Patterns of nanocrystals: Cu Kα, one wavelength, 2θ 5–90°, Gaussian peaks of 0.085 Å⁻¹ besides the size. Noise:
+  Poisson's at 10,000 counts in the strongest peak, over a sloping background of half its height, with a zero shift of
+  0.05°. Told to the solver: formula, cell content and, for patterns without noise, the crystallite size.
+""",
+)
+
+#: Texture and peak shapes leave more than noise, so that it counts which share of the pattern is left, not how far that
+#: is above the noise; and few of the solutions are wrong, so that more features would be fitted to chance.
+LABORATORY_PART = Part(
+    "laboratory",
+    "laboratory patterns",
+    "model_limited",
+    [LABORATORY],
+    ["gap", "unexplained"],
+    """\
+- Simulated laboratory patterns: Cu Kα1 and Kα2, 2θ 10–90°, wrong intensities, peak shapes and backgrounds that the
+  refinement does not describe exactly (`benchmarks/laboratory_patterns.py`). Told to the solver: the formula.
+""",
+)
+
+#: By their names, in the order in which they are fitted.
+PARTS = {part.name: part for part in (NANOCRYSTAL_PART, LABORATORY_PART)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,6 +186,7 @@ def main(arguments: list[str]) -> None:
         description="Calibrate the verdict on simulated patterns of validation structures."
     )
     add = parser.add_argument
+    add("part", nargs="?", choices=PARTS, help="what is calibrated (default: both parts)")
     add("--materials", type=positive, default=SAMPLE, metavar="N", help=f"structures drawn (default: {SAMPLE})")
     for name, number in (("nanocrystals", NANOCRYSTAL_PATTERNS), ("laboratory", LABORATORY_PATTERNS)):
         explained = f"patterns of each condition of that kind, at most one a structure (default: {number})"
@@ -134,12 +195,39 @@ def main(arguments: list[str]) -> None:
     add_run_options(parser)
     chosen = parser.parse_args(arguments)
 
+    parts = [PARTS[chosen.part]] if chosen.part else list(PARTS.values())
+    samples = {part.name: solved_samples(part, chosen, arguments) for part in parts}
+    choice = chosen.library or USUAL_LIBRARY
+    library = f"made of {' and '.join(MADE_OF[choice])}" if choice in MADE_OF else Path(choice).name
+    out = chosen.out or (DATA if chosen.limit is None else chosen.work)
+    found = calibrations()
+    for part in parts:
+        judged = [one for sample in samples[part.name].values() for one in sample.judged]
+        # Nanocrystals come first, so that their window is at hand where laboratory patterns need one.
+        fitted = fit_calibration(judged, part.features, found.noise_limited.rival_window)
+        found = replace(found, **{part.field: fitted.calibration})
+        card = "".join(model_card(part, fitted, samples[part.name], library, command_line(arguments)))
+        (out / part.card).write_text(card, encoding="utf-8")
+        print(card)
+    plan = Plan()
+    found = replace(
+        found, generators=plan.generators, refiner=str(plan.refiner), metric=plan.metric, simulator=plan.simulator
+    )
+    (out / CALIBRATION_FILE).write_text(json.dumps(found.to_record(), indent=1) + "\n", encoding="utf-8")
+    print(f"written to {out}")
+
+
+def solved_samples(part: Part, chosen: argparse.Namespace, arguments: Sequence[str]) -> dict[str, Sample]:
+    """Return what was solved under the conditions of `part`, by their names, solving first what is missing.
+
+    Raises InputError where there is not a single solution.
+    """
     table = data_file("mp20/val.csv.gz")
     materials = read_materials(table)
     random.Random(SAMPLE_SEED).shuffle(materials)
     numbers = {c.name: chosen.laboratory if c == LABORATORY else chosen.nanocrystals for c in CONDITIONS}
     samples: dict[str, Sample] = {}
-    for condition in CONDITIONS:
+    for condition in part.conditions:
         drawn = share_of(condition.name, materials[: chosen.materials], numbers)[: chosen.limit]
         folder = RunFolder(chosen.work.resolve() / condition.run_name)
         if not chosen.collected:
@@ -149,40 +237,16 @@ def main(arguments: list[str]) -> None:
         solved = judged_solutions(drawn, folder, condition.name)
         meant = LABORATORY_PATTERNS if condition == LABORATORY else NANOCRYSTAL_PATTERNS
         samples[condition.name] = Sample(drawn, solved, unjudged(drawn, folder, solved), meant)
-    judged = [one for sample in samples.values() for one in sample.judged]
-    if not judged:
-        raise InputError("nothing was solved yet", "run without --collected", chosen.work)
-
-    names = [field.name for field in fields(VerdictFeatures)]
-    noise_limited = fit_calibration([one for one in judged if one.condition != LABORATORY.name], names)
-    laboratory = [one for one in judged if one.condition == LABORATORY.name]
-    fewer = [name for name in names if name not in NOISE_FEATURES]
-    model_limited = fit_calibration(laboratory, fewer, judged) if laboratory else None
-    plan = Plan()
-    found = Calibrations(
-        noise_limited.calibration,
-        None if model_limited is None else model_limited.calibration,
-        generators=plan.generators,
-        refiner=str(plan.refiner),
-        metric=plan.metric,
-        simulator=plan.simulator,
-    )
-    out = chosen.out or (DATA if chosen.limit is None else chosen.work)
-    choice = chosen.library or USUAL_LIBRARY
-    library = f"made of {' and '.join(MADE_OF[choice])}" if choice in MADE_OF else Path(choice).name
-    (out / CALIBRATION_FILE).write_text(json.dumps(found.to_record(), indent=1) + "\n", encoding="utf-8")
-    card = "".join(model_card(noise_limited, model_limited, samples, library, command_line(arguments)))
-    (out / MODEL_CARD).write_text(card, encoding="utf-8")
-    print(f"{card}\nwritten to {out}")
+    if not any(sample.judged for sample in samples.values()):
+        raise InputError(f"nothing of {part.name} was solved yet", "run without --collected", chosen.work)
+    return samples
 
 
-def fit_calibration(
-    judged: Sequence[JudgedSolution], names: Sequence[str], others: Sequence[JudgedSolution] = ()
-) -> Fitted:
+def fit_calibration(judged: Sequence[JudgedSolution], names: Sequence[str], other_window: float) -> Fitted:
     """Return the calibration by the features `names`.
 
-    Where too few of the right structures are listed but not first, the window of rivals is that of the `others`.
-    Raises InputError where too few solutions are right or wrong.
+    Where too few of the right structures are listed but not first to say how far behind rivals are, the window of
+    rivals is `other_window`. Raises InputError where too few solutions are right or wrong.
     """
     values, labels = values_of(judged, names), labels_of(judged)
     n_wrong = int((~labels).sum())
@@ -208,7 +272,7 @@ def fit_calibration(
         intercept=float(f"{model.intercept:.6g}"),
         solved_from=solved_from,
         not_solved_below=min(not_solved_threshold(probabilities, labels), solved_from),
-        rival_window=rival_window(judged if len(rival_distances(judged)) >= FEWEST_CASES else others or judged),
+        rival_window=rival_window(rival_distances(judged), other_window),
     )
     return Fitted(calibration, judged, strength, probabilities)
 
@@ -239,50 +303,37 @@ def rival_distances(judged: Sequence[JudgedSolution]) -> list[float]:
     return [one.distance for one in judged if not one.right and one.distance is not None]
 
 
-def rival_window(judged: Sequence[JudgedSolution]) -> float:
-    """Return how far behind the first, in merit, a candidate must be to be no rival of it."""
-    distances = rival_distances(judged)
+def rival_window(distances: Sequence[float], other: float) -> float:
+    """Return how far behind the first, in merit, a candidate must be to be no rival of it; `other` where few say so."""
     if len(distances) < FEWEST_CASES:
-        raise InputError(f"only {len(distances)} right structures are listed but not first", "solve more")
+        return other
     return round(float(np.quantile(distances, RIVALS_HELD, method="higher")) + 0.005, 2)
 
 
-def model_card(
-    noise_limited: Fitted, model_limited: Fitted | None, samples: Mapping[str, Sample], library: str, command: str
-) -> Iterator[str]:
-    """Yield the parts of the model card; `samples` are those of the conditions by their names."""
-    judged = [*noise_limited.judged, *(model_limited.judged if model_limited else ())]
+def model_card(part: Part, fitted: Fitted, samples: Mapping[str, Sample], library: str, command: str) -> Iterator[str]:
+    """Yield the pieces of the model card of a part; `samples` are those of its conditions by their names."""
+    judged, labels = fitted.judged, labels_of(fitted.judged)
     solved = {one.material_id for one in judged}
-    n_materials = len(solved)
     materials = {material.material_id: material for sample in samples.values() for material in sample.materials}
     known = np.mean([bool(materials[name].prototype_in_train) for name in solved])
     yield f"""\
-# Model card: the verdict
+# Model card: the verdict on {part.title}
 
-Logistic regressions in `{CALIBRATION_FILE}`: the probability that the first candidate of a solution is the
-right structure, and the thresholds of the words *solved*, *ambiguous* and *not solved*. What they are for:
+A logistic regression, `{part.field}` in `{CALIBRATION_FILE}`: the probability that the first candidate of a
+solution is the right structure, and the thresholds of the words *solved*, *ambiguous* and *not solved*. What it is for:
 `docs/verdict.md`. Written, with this card, by
 
     {command}
 
 ## Fitted to
 
-{len(judged)} solutions of simulated patterns of {n_materials} structures drawn at random from the MP-20 validation set,
-{int((~labels_of(judged)).sum())} of them wrong (Materials Project, CC BY 4.0; split of Xie et al., ICLR 2022).
+{len(judged)} solutions of simulated patterns of {len(solved)} structures drawn at random from the MP-20 validation set,
+{int((~labels).sum())} of them wrong (Materials Project, CC BY 4.0; split of Xie et al., ICLR 2022).
 
 - Right means that pymatgen's StructureMatcher (0.3, 0.5, 10°) matches the first candidate and the structure.
 - Structure library searched: {library}. {known:.0%} of the structures are of a type that occurs in `mp20/train`.
-- Patterns of nanocrystals: Cu Kα, one wavelength, 2θ 5–90°, Gaussian peaks of 0.085 Å⁻¹ besides the size. Noise:
-  Poisson's at 10,000 counts in the strongest peak, over a sloping background of half its height, with a zero shift of
-  0.05°. Told to the solver: formula, cell content and, for patterns without noise, the crystallite size.
+{part.patterns}
 """
-    if model_limited is not None:
-        yield """\
-- Laboratory patterns, simulated too: Cu Kα1 and Kα2, 2θ 10–90°, wrong intensities, peak shapes and backgrounds that the
-  refinement does not describe exactly (`benchmarks/laboratory_patterns.py`). Told to the solver: the formula.
-"""
-    yield "\n"
-    counts = counts_by_condition(judged)
     yield markdown_table(
         ("condition", "patterns", "not solved yet", "without a candidate", "solutions", "right", "right among ten"),
         [
@@ -295,24 +346,20 @@ right structure, and the thresholds of the words *solved*, *ambiguous* and *not 
                 f"{c['right']:.3f}",
                 f"{c['listed']:.3f}",
             )
-            for name, c in counts.items()
+            for name, c in counts_by_condition(judged).items()
         ],
     )
-    yield (
-        "\nThe conditions take their structures in turn from one list, going around: they share few, and all patterns "
-        "of a structure are in the same fold of the cross-validation. Solutions without a candidate have no verdict.\n"
-    )
+    yield "\nSolutions without a candidate have no verdict.\n"
+    if len(samples) > 1:
+        yield (
+            "The conditions take their structures in turn from one list, going around: they share few, and all "
+            "patterns of a structure are in the same fold of the cross-validation.\n"
+        )
     small = [f"{sample.meant} patterns of {name}" for name, sample in samples.items() if sample.is_small]
     if small:
         yield f"\n**A small sample**: {', '.join(small)} were meant to be solved. Thresholds are uncertain.\n"
-    yield "\n## All features, for patterns of one wavelength\n\nFitted to the patterns of nanocrystals.\n\n"
-    yield from _part(noise_limited)
-    yield "\n## Without misfit, for laboratory patterns\n\n"
-    if model_limited is None:
-        yield "Not fitted: none were solved. Laboratory patterns are not assessed.\n"
-    else:
-        yield "Fitted to the simulated laboratory patterns.\n\n"
-        yield from _part(model_limited)
+    yield "\n## Calibration\n\n"
+    yield from _regression(fitted)
     yield """
 ## Limits
 
@@ -321,8 +368,8 @@ Whatever changes residuals, merits or priors (ranking, refinement, generator) ma
 """
 
 
-def _part(fitted: Fitted) -> Iterator[str]:
-    """Yield what is to be said of one calibration."""
+def _regression(fitted: Fitted) -> Iterator[str]:
+    """Yield what is to be said of a calibration."""
     calibration, labels = fitted.calibration, labels_of(fitted.judged)
     yield markdown_table(
         ("feature", "mean", "scale", "coefficient", "lowest", "highest"),
@@ -349,9 +396,11 @@ def _part(fitted: Fitted) -> Iterator[str]:
         f"Wilson's interval for the share right (z = 1, 84 % confidence) is at least {SOLVED_PRECISION:g}.\n"
     )
     n = len(rival_distances(fitted.judged))
-    whose = f"the {n} right structures" if n >= FEWEST_CASES else f"those of all conditions (here only {n})"
-    yield f"\nRivals are within {calibration.rival_window:g} of the first candidate's merit, as {RIVALS_HELD:.0%} of "
-    yield f"{whose} are that are listed but not first.\n"
+    yield f"\nRivals are within {calibration.rival_window:g} of the first candidate's merit, as "
+    if n >= FEWEST_CASES:
+        yield f"{RIVALS_HELD:.0%} of the {n} right structures are that are listed but not first.\n"
+    else:
+        yield f"with nanocrystals: here only {n} right structures are listed but not first.\n"
 
 
 def _words(fitted: Fitted, labels: Labels) -> Iterator[Sequence[Any]]:

@@ -19,8 +19,8 @@ from xtal_core.plan import Plan
 from xtal_core.progress_display import progress_display
 from xtal_core.verdict_calibration import CALIBRATION_FILE
 
-#: Beside the calibration of the verdict.
-MODEL_CARD = "VERDICT_MODEL_CARD.md"
+#: Beside the calibration of the verdict: of its parts for patterns of nanocrystals and of the laboratory.
+MODEL_CARDS = {"nanocrystals": "VERDICT_NANOCRYSTALS.md", "laboratory": "VERDICT_LABORATORY.md"}
 
 #: The library that is searched unless another is named.
 USUAL_LIBRARY = "train"
@@ -155,7 +155,7 @@ def publish(run: SolutionRun, page: str, record: Mapping[str, Any], chosen: argp
 
 def solver_sources() -> str:
     """Return a hash of the program, without the calibration of the verdict: no candidate depends on that."""
-    return digest_of_files([ROOT / "core", ROOT / "plugins"], leave_out=(CALIBRATION_FILE, MODEL_CARD))
+    return digest_of_files([ROOT / "core", ROOT / "plugins"], leave_out=(CALIBRATION_FILE, *MODEL_CARDS.values()))
 
 
 def describe_making(command: str, library: Library, sources: str, provenance: Mapping[str, Any]) -> dict[str, Any]:

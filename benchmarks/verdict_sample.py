@@ -16,9 +16,8 @@ from solve_simulated import case_of
 #: Structures drawn, and the seed of the draw.
 SAMPLE, SAMPLE_SEED = 300, 4
 
-#: Patterns of each condition: of nanocrystals, and of the laboratory. At 3.5 s a pattern without noise, 6 s with it and
-#: 12 s for a laboratory pattern, which is what two cores take, solving them all takes 59 minutes.
-NANOCRYSTAL_PATTERNS, LABORATORY_PATTERNS = 110, 120
+#: Patterns of each condition: of nanocrystals, and of the laboratory.
+NANOCRYSTAL_PATTERNS, LABORATORY_PATTERNS = 110, 200
 
 
 @dataclass(frozen=True)
@@ -64,8 +63,13 @@ class Laboratory:
         ]
 
 
+Condition = Nanocrystals | Laboratory
+
 LABORATORY = Laboratory()
-CONDITIONS = (*(Nanocrystals(size, noise) for size in (10.0, 100.0) for noise in (False, True)), LABORATORY)
+CONDITIONS: tuple[Condition, ...] = (
+    *(Nanocrystals(size, noise) for size in (10.0, 100.0) for noise in (False, True)),
+    LABORATORY,
+)
 
 
 @dataclass(frozen=True, eq=False)

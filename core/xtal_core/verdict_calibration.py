@@ -1,6 +1,6 @@
 """How the verdict weighs its features: logistic regressions fitted to solved structures, read from a small file.
 
-`benchmarks/fit_verdict.py` writes the file, `data/verdict_calibration.json`, and beside it a model card.
+`benchmarks/fit_verdict.py` writes the file, `data/verdict_calibration.json`, and beside it a model card of each part.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class Calibrations:
         For patterns in which only noise comes on top of what is calculated, as in simulations.
     model_limited
         For laboratory patterns, in which texture, peak shapes and background leave more than noise even with the right
-        structure: without the features that say how far a fit is from the noise. None where it was not fitted.
+        structure: by other features, see docs/verdict.md. None where it was not fitted.
     generators, refiner, metric, simulator
         Of the solutions that were calibrated with.
     """

@@ -26,7 +26,9 @@ class VerdictFeatures:
     Attributes
     ----------
     misfit
-        How far the residual of the first candidate is above what noise explains; see `misfit`.
+        How far the residual of the first candidate is above what noise explains, measured by noise; see `misfit`.
+    unexplained
+        The same as a share of the pattern; see `unexplained`.
     gap
         Merit of the next distinct candidate less that of the first, up to `MOST_GAP`, which also stands for no other.
     parameters
@@ -42,6 +44,7 @@ class VerdictFeatures:
     """
 
     misfit: float
+    unexplained: float
     gap: float
     parameters: float
     information: float
@@ -60,6 +63,7 @@ def verdict_features(pattern: Pattern, ranked: Sequence[RankedCandidate]) -> Ver
     chemistry = check_chemistry(first.structure)
     return VerdictFeatures(
         misfit=misfit(pattern, fit),
+        unexplained=unexplained(pattern, fit)[0],
         gap=min(ranked[1].merit - ranked[0].merit, MOST_GAP) if len(ranked) > 1 else MOST_GAP,
         parameters=fit.n_parameters / observations,
         information=math.log(observations),
@@ -71,12 +75,21 @@ def verdict_features(pattern: Pattern, ranked: Sequence[RankedCandidate]) -> Ver
 
 
 def misfit(pattern: Pattern, fit: Fit) -> float:
-    """Return ln(1 + z), z being how far R² is above its noise floor, in standard deviations of that floor; 0 if below.
+    """Return ln(1 + z), z being what is `unexplained` in standard deviations of what noise leaves.
+
+    To the latter `CALCULATION_FLOOR` is added, so that patterns with and without noise share one scale: 0 is all that
+    can be asked for, whichever it is.
+    """
+    excess, deviation = unexplained(pattern, fit)
+    return math.log1p(excess / (deviation + CALCULATION_FLOOR))
+
+
+def unexplained(pattern: Pattern, fit: Fit) -> tuple[float, float]:
+    """Return how far R² is above its noise floor, 0 if below, and the standard deviation of that floor.
 
     R² = Σ (o − c)² / Σ (o − b)² with unit weights over the N points that count. Noise of variance σ² leaves
     Σ σ² (N − P)/N in the numerator, with a relative standard deviation of √(2/N) if it is normally distributed; where σ
-    is not known, it is the scatter of neighbouring points. To that uncertainty `CALCULATION_FLOOR` is added, so that
-    patterns with and without noise share one scale: 0 is all that can be asked for, whichever it is.
+    is not known, it is the scatter of neighbouring points.
     """
     included = pattern.included
     n_points = int(included.sum())
@@ -85,5 +98,4 @@ def misfit(pattern: Pattern, fit: Fit) -> float:
     net = float(np.sum((pattern.intensity - fit.background)[included] ** 2))
     residual = float(np.sum((pattern.intensity - fit.calculated)[included] ** 2)) / net
     floor = variance * max(1 - fit.n_parameters / n_points, 0.0) / net
-    deviation = floor * math.sqrt(2 / n_points) + CALCULATION_FLOOR
-    return math.log1p(max(residual - floor, 0.0) / deviation)
+    return max(residual - floor, 0.0), floor * math.sqrt(2 / n_points)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -9,11 +9,15 @@ import pytest
 from case_runs import Outcome, RunFolder
 from data_sets import Material, write_materials
 from fit_verdict import (
+    LABORATORY_PART,
+    NANOCRYSTAL_PART,
     NEVER,
+    PARTS,
     fit_calibration,
     main,
     model_card,
     not_solved_threshold,
+    rival_distances,
     rival_window,
     solved_threshold,
 )
@@ -22,6 +26,8 @@ from solution_toys import FEATURES, cif_of, judged, keep
 from toys import caesium_chloride_type, rocksalt
 from verdict_sample import CONDITIONS, LABORATORY_PATTERNS, NANOCRYSTAL_PATTERNS, SAMPLE, Sample, share_of
 from xtal_core.errors import InputError
+from xtal_core.verdict_calibration import Calibrations, calibrations
+from xtal_core.verdict_features import VerdictFeatures
 
 
 @pytest.fixture
@@ -85,14 +91,9 @@ def test_the_conditions_share_as_few_structures_as_they_can():
     assert [len(share) for share in shares] == list(NUMBERS.values())
     assert all(len({one.material_id for one in share}) == len(share) for share in shares)
     uses = np.bincount([int(one.material_id) for share in shares for one in share], minlength=SAMPLE)
-    assert set(uses) == {1, 2}
+    assert uses.max() - uses.min() <= 1
     assert share_of("laboratory", materials[:50], NUMBERS)[0] in materials[:50]
     assert len(share_of("laboratory", materials[:50], NUMBERS)) == 50
-
-
-def test_the_sample_is_solved_within_an_hour_on_two_cores():
-    seconds = {"10 Å, clean": 3.5, "100 Å, clean": 3.5, "10 Å, noise": 6.0, "100 Å, noise": 6.0, "laboratory": 12.0}
-    assert sum(NUMBERS[name] * seconds[name] for name in NUMBERS) <= 3600
 
 
 def test_solved_begins_where_the_share_of_right_ones_is_high_enough():
@@ -116,16 +117,16 @@ def test_not_solved_ends_where_right_ones_become_frequent():
 
 def test_the_window_of_rivals_holds_nearly_all_right_structures_that_are_listed():
     solutions = [replace(one, right=False, distance=0.1 * place) for place, one in enumerate(judged(21))]
-    assert rival_window(solutions) == pytest.approx(1.8, abs=0.011)
     first, unlisted = replace(solutions[0], right=True, distance=0.0), replace(solutions[0], distance=None)
-    assert rival_window([*solutions, *[first] * 50, *[unlisted] * 50]) == rival_window(solutions)
-    with pytest.raises(InputError, match="only 4 right structures"):
-        rival_window(solutions[:4])
+    distances = rival_distances([*solutions, *[first] * 50, *[unlisted] * 50])
+    assert distances == pytest.approx([0.1 * place for place in range(21)])
+    assert rival_window(distances, other=7.0) == pytest.approx(1.8, abs=0.011)
+    assert rival_window(distances[:4], other=7.0) == 7.0
 
 
 def test_the_calibration_learns_what_decides_and_keeps_its_range():
     solutions = judged(400)
-    fitted = fit_calibration(solutions, ["gap", "misfit"])
+    fitted = fit_calibration(solutions, ["gap", "misfit"], 2.0)
     gap, misfit = fitted.calibration.features
     assert gap.coefficient > 5 * abs(misfit.coefficient)
     assert (gap.low, gap.high) == pytest.approx((0, 5), abs=0.1)
@@ -138,15 +139,15 @@ def test_the_calibration_learns_what_decides_and_keeps_its_range():
 
 def test_a_sample_without_wrong_solutions_is_refused():
     with pytest.raises(InputError, match="of 50 solutions 0 are wrong"):
-        fit_calibration([replace(one, right=True) for one in judged(50)], ["gap"])
+        fit_calibration([replace(one, right=True) for one in judged(50)], ["gap"], 2.0)
 
 
-def test_rivals_of_few_patterns_are_judged_by_all():
+def test_where_hardly_a_right_structure_is_listed_but_not_first_the_window_of_rivals_is_another_ones():
     few = [replace(one, distance=one.distance if one.right else None) for one in judged(400)]
-    fitted = fit_calibration(few, ["gap"], judged(400, seed=3))
-    assert fitted.calibration.rival_window == rival_window(judged(400, seed=3))
-    with pytest.raises(InputError, match="only 0 right structures"):
-        fit_calibration(few, ["gap"])
+    fitted = fit_calibration(few, ["gap"], 1.25)
+    assert fitted.calibration.rival_window == 1.25
+    card = card_of(fitted, samples(few, 101), LABORATORY_PART)
+    assert "Rivals are within 1.25 of the first candidate's merit, as with nanocrystals: here only 0 right" in card
 
 
 def samples(solutions, meant, waiting=0):
@@ -159,34 +160,40 @@ def samples(solutions, meant, waiting=0):
     }
 
 
+def card_of(fitted, samples, part=NANOCRYSTAL_PART):
+    return "".join(model_card(part, fitted, samples, "made of mp20/train", "python benchmarks/fit_verdict.py"))
+
+
 def test_the_model_card_says_how_many_patterns_each_condition_has():
     solutions = judged(400)
-    fitted = fit_calibration(solutions, ["gap", "misfit"])
-    command = "python benchmarks/fit_verdict.py"
-    card = "".join(model_card(fitted, fitted, samples(solutions, 101), "made of mp20/train", command))
-    assert "800 solutions of simulated patterns of 100 structures" in card
+    card = card_of(fit_calibration(solutions, ["gap", "misfit"], 2.0), samples(solutions, 101))
+    assert "400 solutions of simulated patterns of 100 structures" in card
     assert "75% of the structures are of a type that occurs" in card
-    assert "| condition 0 | 101 | 0 | 1 | 400 |" in card
+    assert "| condition 0 | 101 | 0 | 1 | 200 |" in card
+    assert "The conditions take their structures in turn" in card
     assert "A small sample" not in card
     assert "is an estimate from these solutions" in card
-    assert card.count("expected calibration error") == 2
-    assert card.count("| solved |") == 2
+    assert "expected calibration error" in card
+    assert "| solved |" in card
+
+
+def test_the_model_card_says_what_its_part_is_for():
+    solutions = judged(400)
+    fitted = fit_calibration(solutions, ["gap"], 2.0)
+    nanocrystals, laboratory = (card_of(fitted, samples(solutions, 101), part) for part in PARTS.values())
+    assert nanocrystals.startswith("# Model card: the verdict on patterns of one wavelength\n")
+    assert "`noise_limited`" in nanocrystals
+    assert laboratory.startswith("# Model card: the verdict on laboratory patterns\n")
+    assert "`model_limited`" in laboratory
+    assert "Cu Kα1 and Kα2" in laboratory
 
 
 def test_the_model_card_says_how_small_the_sample_is():
     solutions = judged(400)
-    fitted = fit_calibration(solutions, ["gap"])
-    few = "".join(model_card(fitted, fitted, samples(solutions, 120), "none", "command"))
-    unfinished = "".join(model_card(fitted, fitted, samples(solutions, 101, waiting=1), "none", "command"))
+    fitted = fit_calibration(solutions, ["gap"], 2.0)
+    few, unfinished = card_of(fitted, samples(solutions, 120)), card_of(fitted, samples(solutions, 101, waiting=1))
     assert "**A small sample**: 120 patterns of condition 0, 120 patterns of condition 1 were meant" in few
     assert "**A small sample**: 101 patterns of condition 0, 101" in unfinished
-
-
-def test_the_model_card_says_when_laboratory_patterns_are_not_covered():
-    solutions = judged(400)
-    fitted = fit_calibration(solutions, ["gap"])
-    card = "".join(model_card(fitted, None, samples(solutions, 101), "none", "command"))
-    assert "Laboratory patterns are not assessed." in card
 
 
 @pytest.fixture
@@ -203,30 +210,42 @@ def solved_sample(tmp_path, monkeypatch):
         for number, material in enumerate(materials):
             right = number % 5 > 0
             structures = [SALT, OTHER] if right else [OTHER, SALT]
-            keep(
-                run,
-                material.material_id,
-                structures,
-                FEATURES | {"gap": 4.0 if right else 0.1 * (number % 7), "instability": 1.0},
-            )
+            decided = {"gap": 4.0, "unexplained": 0.01} if right else {"gap": 0.1 * (number % 7), "unexplained": 0.3}
+            keep(run, material.material_id, structures, FEATURES | decided | {"instability": 1.0})
     return tmp_path / "work"
 
 
-def test_the_calibration_of_a_part_is_written_to_the_work_folder(solved_sample, capsys):
+def calibration_in(folder):
+    return Calibrations.from_record(json.loads((folder / "verdict_calibration.json").read_text()))
+
+
+def test_the_calibration_of_a_part_of_the_sample_is_written_to_the_work_folder(solved_sample, capsys):
     main(["--collected", "--nanocrystals", "30", "--limit", "35", "--work", str(solved_sample)])
-    card = (solved_sample / "VERDICT_MODEL_CARD.md").read_text()
-    assert card in capsys.readouterr().out
-    assert "| 10 Å, noise | 30 | 0 | 0 | 30 |" in card
-    assert "| laboratory | 35 | 0 | 0 | 35 |" in card
-    assert "155 solutions of simulated patterns of 40 structures" in card
-    assert "Structure library searched: made of mp20/train." in card
-    record = json.loads((solved_sample / "verdict_calibration.json").read_text())
-    assert {feature["name"] for feature in record["noise_limited"]["features"]} > {
-        feature["name"] for feature in record["model_limited"]["features"]
-    }
+    nanocrystals, laboratory = ((solved_sample / part.card).read_text() for part in PARTS.values())
+    printed = capsys.readouterr().out
+    assert nanocrystals in printed
+    assert laboratory in printed
+    assert "| 10 Å, noise | 30 | 0 | 0 | 30 |" in nanocrystals
+    assert "120 solutions of simulated patterns of 40 structures" in nanocrystals
+    assert "| laboratory | 35 | 0 | 0 | 35 |" in laboratory
+    assert "Structure library searched: made of mp20/train." in laboratory
+    known = calibration_in(solved_sample)
+    assert known.model_limited is not None
+    names = [{feature.name for feature in part.features} for part in (known.noise_limited, known.model_limited)]
+    assert names[1] == {"gap", "unexplained"}
+    assert names[0] == {field.name for field in fields(VerdictFeatures)} - {"unexplained"}
+
+
+@pytest.mark.parametrize(("named", "kept"), [("laboratory", "noise_limited"), ("nanocrystals", "model_limited")])
+def test_a_part_that_is_not_named_stays_as_it_is(solved_sample, named, kept):
+    main([named, "--collected", "--limit", "40", "--work", str(solved_sample)])
+    found, before = calibration_in(solved_sample), calibrations()
+    assert getattr(found, kept) == getattr(before, kept)
+    assert getattr(found, PARTS[named].field) != getattr(before, PARTS[named].field)
+    assert [part.name for part in PARTS.values() if (solved_sample / part.card).exists()] == [named]
 
 
 @pytest.mark.usefixtures("solved_sample")
 def test_nothing_collected_is_refused(tmp_path):
-    with pytest.raises(InputError, match="nothing was solved yet; run without --collected"):
+    with pytest.raises(InputError, match="nothing of nanocrystals was solved yet; run without --collected"):
         main(["--collected", "--work", str(tmp_path / "elsewhere")])

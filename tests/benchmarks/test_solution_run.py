@@ -105,7 +105,8 @@ def test_the_calibration_of_the_verdict_is_no_part_of_the_solver(tmp_path, monke
     monkeypatch.setattr("solution_run.ROOT", tmp_path)
     before = solver_sources()
     (data / "verdict_calibration.json").write_text("{}")
-    (data / "VERDICT_MODEL_CARD.md").write_text("card")
+    (data / "VERDICT_NANOCRYSTALS.md").write_text("card")
+    (data / "VERDICT_LABORATORY.md").write_text("card")
     assert solver_sources() == before
     (data / "ranking.py").write_text("2")
     assert solver_sources() != before

@@ -19,6 +19,7 @@ from xtal_core.verdict_calibration import Calibration, Calibrations, WeighedFeat
 
 GAP = WeighedFeature("gap", mean=1.0, scale=1.0, coefficient=2.0, low=0.0, high=5.0)
 MISFIT = WeighedFeature("misfit", mean=3.0, scale=1.0, coefficient=-2.0, low=0.0, high=8.0)
+UNEXPLAINED = WeighedFeature("unexplained", mean=0.1, scale=0.05, coefficient=-2.0, low=0.0, high=0.5)
 PLAN = Plan()
 
 
@@ -26,7 +27,7 @@ PLAN = Plan()
 def calibration(monkeypatch):
     """Replace the shipped calibration by one whose answers are easily foreseen."""
     noise = Calibration((GAP, MISFIT), 0.0, solved_from=0.9, not_solved_below=0.2, rival_window=1.0)
-    model = Calibration((GAP,), 0.0, solved_from=0.9, not_solved_below=0.2, rival_window=2.5)
+    model = Calibration((GAP, UNEXPLAINED), 0.0, solved_from=0.9, not_solved_below=0.2, rival_window=2.5)
     known = Calibrations(noise, model, PLAN.generators, str(PLAN.refiner), PLAN.metric, PLAN.simulator)
     monkeypatch.setattr(verdict_module, "calibrations", lambda: known)
 
@@ -64,25 +65,33 @@ def test_a_misfit_is_not_solved_however_far_the_next_candidate_is():
     assert verdict.probability < 0.2
 
 
-def test_a_laboratory_pattern_is_judged_without_its_misfit_and_says_so():
+def laboratory_problem():
     problem = salt_problem()
-    laboratory = replace(problem, pattern=replace(problem.pattern, radiation=Radiation.from_line("CuKa")))
+    return replace(problem, pattern=replace(problem.pattern, radiation=Radiation.from_line("CuKa")))
+
+
+def test_a_laboratory_pattern_is_judged_by_a_calibration_of_its_own_and_says_so():
     ranked = candidates(-3.0, -0.8, factor=0.8)
-    verdict = judge(laboratory, ranked, PLAN)
+    verdict = judge(laboratory_problem(), ranked, PLAN)
     assert verdict.word == "solved"
     assert verdict.rivals == (2,)
     assert verdict.remarks == ("a guide only: laboratory pattern, calibrated on simulated ones",)
+    assert judge(salt_problem(), ranked, PLAN).word == "not solved"
+
+
+def test_a_laboratory_pattern_that_is_described_badly_is_not_solved():
+    verdict = judge(laboratory_problem(), candidates(-3.0, -0.8, factor=0.4), PLAN)
+    assert verdict.word == "not solved"
+    assert verdict.features.unexplained == pytest.approx(0.36, abs=0.01)
 
 
 def test_a_laboratory_pattern_is_not_assessed_without_a_calibration_for_it(monkeypatch):
     known = replace(verdict_module.calibrations(), model_limited=None)
     monkeypatch.setattr(verdict_module, "calibrations", lambda: known)
-    problem = salt_problem()
-    laboratory = replace(problem, pattern=replace(problem.pattern, radiation=Radiation.from_line("CuKa")))
-    verdict = judge(laboratory, candidates(-10.0, -9.8), PLAN)
+    verdict = judge(laboratory_problem(), candidates(-10.0, -9.8), PLAN)
     assert (verdict.word, verdict.probability, verdict.rivals) == ("not assessed", None, ())
     assert "laboratory pattern" in verdict.remarks[0]
-    assert judge(problem, candidates(-10.0, -6.0), PLAN).word == "solved"
+    assert judge(salt_problem(), candidates(-10.0, -6.0), PLAN).word == "solved"
 
 
 @pytest.mark.parametrize(

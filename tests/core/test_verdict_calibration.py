@@ -76,3 +76,10 @@ def test_a_better_fit_a_wider_gap_fewer_parameters_and_ordinary_bonds_make_a_sol
     coefficients = {feature.name: feature.coefficient for feature in calibrations().noise_limited.features}
     assert coefficients["misfit"] < 0 < coefficients["gap"]
     assert coefficients["parameters"] < 0 < coefficients["shortest_contact"]
+
+
+def test_what_is_left_unexplained_counts_against_a_laboratory_solution_and_a_wider_gap_for_it():
+    model_limited = calibrations().model_limited
+    assert model_limited is not None
+    coefficients = {feature.name: feature.coefficient for feature in model_limited.features}
+    assert coefficients["unexplained"] < 0 < coefficients["gap"]

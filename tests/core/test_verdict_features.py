@@ -11,7 +11,7 @@ from xtal_core.candidate import Candidate, Fit, RankedCandidate
 from xtal_core.measurement import Profile
 from xtal_core.pattern import Pattern, Radiation
 from xtal_core.pattern_features import peak_width
-from xtal_core.verdict_features import MOST_GAP, misfit, verdict_features
+from xtal_core.verdict_features import MOST_GAP, misfit, unexplained, verdict_features
 
 Q = np.linspace(1.0, 6.0, 4000)
 PEAKS = 1000 * sum(np.exp(-(((Q - centre) / 0.05) ** 2)) for centre in (1.5, 2.5, 3.7, 5.0))
@@ -47,6 +47,13 @@ def test_misfit_grows_with_what_is_left_unexplained(observed):
     assert values == sorted(values)
     assert values[1] > 1.5
     assert len(set(values)) == 4
+
+
+@pytest.mark.parametrize("observed", [PEAKS + BACKGROUND, counts(3)], ids=["calculated", "counts"])
+def test_peaks_that_are_too_low_leave_the_square_of_what_they_lack_whatever_the_noise(observed):
+    share, deviation = unexplained(pattern(observed), fit(0.8 * PEAKS + BACKGROUND))
+    assert share == pytest.approx(0.04, abs=0.002)
+    assert deviation < 1e-3
 
 
 def test_misfit_is_the_same_with_the_uncertainties_of_the_file_as_with_those_of_counts():

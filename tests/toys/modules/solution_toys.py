@@ -10,7 +10,7 @@ from case_runs import Outcome
 from judged_solutions import JudgedSolution
 from xtal_core.verdict_features import VerdictFeatures
 
-FEATURES = asdict(VerdictFeatures(1.0, 2.0, 0.3, 4.0, 1.0, 1.5, 0.9, None))
+FEATURES = asdict(VerdictFeatures(1.0, 0.02, 2.0, 0.3, 4.0, 1.0, 1.5, 0.9, None))
 
 
 def cif_of(structure):
