@@ -2,10 +2,10 @@
 
     python benchmarks/crystalnet.py [--set FILE] [--weights NAME] [--limit N] [--ablations N]
 
-The crystals are those that crystalnet_sets.py holds out. Each gets five draws for its whole formula; the first N
-of each system (default: 100) three draws with each of the paper's ablations. Scores are the best over draws and over
-the 24 rotations of the cube, as in the paper. Writes docs/benchmarks/crystalnet.md with a picture; what is finished is
-kept.
+The crystals are those that crystalnet_sets.py holds out, of the systems that the network learned. Each gets five draws
+for its whole formula; the first N of each system (default: 100) three draws with each of the paper's ablations. Scores
+are the best over draws and over the 24 rotations of the cube, as in the paper. Writes docs/benchmarks/crystalnet.md,
+with the name of the weights appended unless they are the usual ones, and a picture; what is finished is kept.
 """
 
 # ruff: noqa: E402 - numerical libraries decide on their threads when they are imported
@@ -28,7 +28,7 @@ from statistics import median
 import numpy as np
 import torch
 
-from crystalnet_page import PICTURE, result_page
+from crystalnet_page import result_page
 from data_sets import ROOT
 from kept_results import Row, keep_results
 from refinement_run import add_run_options, describe_making, open_run, publish
@@ -41,12 +41,16 @@ from xtal_core.training_set import TrainingSet
 from xtal_crystalnet.batches import cell_of
 from xtal_crystalnet.crystal_systems import which_system
 from xtal_crystalnet.density_map import SHAPE, electron_density
+from xtal_crystalnet.known_cell import log_metric_distance
 from xtal_crystalnet.learning import without_ratios
 from xtal_crystalnet.map_pictures import Comparison, draw_comparison
-from xtal_crystalnet.map_similarity import score_maps
+from xtal_crystalnet.map_similarity import MapScores, score_maps
 from xtal_crystalnet.patterns import Variety
-from xtal_crystalnet.sampling import drawn, threads
+from xtal_crystalnet.sampling import Draws, drawn, threads
 from xtal_crystalnet.saved_model import SavedModel, load_crystalnet
+from xtal_crystalnet.standard_cell import StandardCell
+
+USUAL_WEIGHTS = "crystalnet-fast"
 
 #: Draws for the whole formula, and for the ablations and what they are compared with.
 DRAWS, ABLATION_DRAWS = 5, 3
@@ -74,18 +78,20 @@ def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     add = parser.add_argument
     add("--set", type=Path, default=ROOT / ".bench" / "crystalnet_sets" / "test.safetensors", metavar="FILE")
-    add("--weights", default="crystalnet-fast", metavar="NAME", help="weights (default: crystalnet-fast)")
+    add("--weights", default=USUAL_WEIGHTS, metavar="NAME", help=f"a name, or a file's path (default: {USUAL_WEIGHTS})")
     add("--ablations", type=int, default=100, metavar="N", help="crystals of a system for ablations (default: 100)")
     add_run_options(parser)
     chosen = parser.parse_args(arguments)
 
     data = TrainingSet.load(chosen.set)
-    weights = load_crystalnet(chosen.weights, "cpu").file
-    run = open_run("crystalnet", {"set": sha256(chosen.set), "weights": weights.sha256}, chosen)
+    model = load_crystalnet(chosen.weights, "cpu")
+    weights, name = model.file, page_name(chosen.weights)
+    run = open_run(name, {"set": sha256(chosen.set), "weights": weights.sha256}, chosen)
     tasks: dict[str, Task] = {}
-    by_system: dict[str, list[int]] = {}
+    by_system: dict[str, list[int]] = {system: [] for system in model.systems}
     for index, number in enumerate(data.space_group):
-        by_system.setdefault(which_system(int(number)), []).append(index)
+        if (system := which_system(int(number))) in by_system:
+            by_system[system].append(index)
     for indices in by_system.values():
         for place, index in enumerate(indices[: chosen.limit]):
             tasks[f"{index}-full"] = Task(chosen.set, index, chosen.weights, None, chosen.seed)
@@ -96,26 +102,44 @@ def main(arguments: list[str]) -> None:
                     )
     rows = keep_results(score, tasks, run, chosen.workers)
     record = {
-        "weights": {"name": chosen.weights, "sha256": weights.sha256},
+        "weights": {"name": Path(chosen.weights).stem, "sha256": weights.sha256},
+        "picture": f"{name}-densities.png",
         "set": {"file": chosen.set.name, "sha256": sha256(chosen.set)},
         "making": describe_making(chosen, arguments),
-        "seconds": seconds_for_one(tasks[f"{by_system[min(by_system)][0]}-full"]),
+        "seconds": seconds_for_one(next(iter(tasks.values()))),
         "rows": rows,
     }
     folder = chosen.out or (RESULTS if chosen.limit is None else run.path)
     first = [index for indices in by_system.values() for index in indices[:SHOWN]]
-    draw_comparison([compared(tasks[f"{index}-full"]) for index in first]).savefig(folder / PICTURE, dpi=90)
-    publish("crystalnet", result_page(record), record, chosen, run)
+    draw_comparison([compared(tasks[f"{index}-full"]) for index in first]).savefig(folder / record["picture"], dpi=90)
+    publish(name, result_page(record), record, chosen, run)
+
+
+def page_name(weights: str) -> str:
+    """Return the name of the page about the weights called so."""
+    return "crystalnet" if weights == USUAL_WEIGHTS else f"crystalnet_{Path(weights).stem}"
 
 
 def score(task: Task) -> Row:
-    """Return how like the truth the densities drawn for a crystal are."""
-    comparison = compared(task)
-    scores = comparison.scores
+    """Return how like the truth the densities drawn for a crystal are, and the lattice predicted with them."""
+    data, cell = _data(task.file), cell_of(_data(task.file), task.index)
+    draws = draws_for(task)
+    scores = score_maps(draws.maps(SHAPE), truth_of(cell))
+    formula = data.structure(task.index).composition.reduced_formula
+    row = score_row(task, formula, scores)
+    if draws.lattice is not None:
+        volumes = [abs(float(np.linalg.det(lattice))) for lattice in (draws.lattice, cell.lattice)]
+        row["strain"] = round(log_metric_distance(cell.lattice, draws.lattice), 5)
+        row["volume_ratio"] = round(volumes[0] / volumes[1], 5)
+    return row
+
+
+def score_row(task: Task, formula: str, scores: MapScores) -> Row:
+    """Return the scores of a crystal as a row."""
     data = _data(task.file)
     return {
         "name": data.names[task.index],
-        "formula": comparison.formula,
+        "formula": formula,
         "system": which_system(int(data.space_group[task.index])),
         "n_atoms": int(data.n_atoms[task.index]),
         "told": "all" if task.ablation is None else next(k for k, v in ABLATIONS.items() if v == task.ablation),
@@ -128,15 +152,19 @@ def score(task: Task) -> Row:
 
 def compared(task: Task) -> Comparison:
     """Return the densities drawn for a crystal beside the truth."""
-    data, model = _data(task.file), _model(task.weights)
-    cell = cell_of(data, task.index)
-    truth = electron_density(CellBatch.from_cells([(cell.lattice, cell.fractional, cell.numbers)]), 0, SHAPE).values
-    maps = drawn_maps(model, data, task)
+    data = _data(task.file)
+    truth, maps = truth_of(cell_of(data, task.index)), draws_for(task).maps(SHAPE)
     return Comparison(data.structure(task.index).composition.reduced_formula, truth, maps, score_maps(maps, truth))
 
 
-def drawn_maps(model: SavedModel, data: TrainingSet, task: Task) -> FloatArray:
-    """Return the (n_draws, 50, 50, 50) densities for the pattern of a crystal, as sharp as the network knows any."""
+def truth_of(cell: StandardCell) -> FloatArray:
+    """Return the density of a crystal on 50³ points."""
+    return electron_density(CellBatch.from_cells([(cell.lattice, cell.fractional, cell.numbers)]), 0, SHAPE).values
+
+
+def draws_for(task: Task) -> Draws:
+    """Return densities drawn for the pattern of a crystal, whose peaks are as sharp as any that the network knows."""
+    data, model = _data(task.file), _model(task.weights)
     torch.manual_seed(task.seed + task.index)
     patterns = Variety.plain(model.narrowest).patterns(torch.from_numpy(data.sticks([task.index])))
     cell = cell_of(data, task.index)
@@ -147,14 +175,13 @@ def drawn_maps(model: SavedModel, data: TrainingSet, task: Task) -> FloatArray:
         composition = without_ratios(composition, torch.tensor([task.ablation]))
     n = DRAWS if task.ablation is None else ABLATION_DRAWS
     random = np.random.default_rng([task.seed, task.index])
-    return drawn(model.network, patterns, composition, n, random).maps(SHAPE)
+    return drawn(model.network, patterns, composition, n, random)
 
 
 def seconds_for_one(task: Task) -> dict[str, float]:
     """Return how long a map of one draw takes on two threads, and its scores on one; the medians of five."""
     data, model = _data(task.file), _model(task.weights)
-    cell = cell_of(data, task.index)
-    truth = electron_density(CellBatch.from_cells([(cell.lattice, cell.fractional, cell.numbers)]), 0, SHAPE).values
+    truth = truth_of(cell_of(data, task.index))
     patterns = Variety.plain(model.narrowest).patterns(torch.from_numpy(data.sticks([task.index])))
     composition = torch.zeros(1, model.network.config.n_species)
     found: dict[str, list[float]] = {"map": [], "scores": []}

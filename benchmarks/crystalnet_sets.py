@@ -3,10 +3,11 @@
     python benchmarks/crystalnet_sets.py --train FILE… --held-out FILE [--out FOLDER]
 
 `--train` are sets that `xtal data build` made of `mp20/train` and `mp52_extra`, `--held-out` one of `mp20/val`. Of the
-held-out crystals, cubic and trigonal, 500 and 237 at random become test.safetensors, as many as the paper has, and the
-next 250 and 241 val.safetensors. train.safetensors are the crystals of `--train` whose formula and space group are not
-those of one of these, nor of a structure of `mp20/test_200` or `mp20/test_new_prototypes_100`; of several with the same
-the first. Which files and how many crystals is written to sets.json.
+held-out crystals, 500 cubic and 237 trigonal at random become test.safetensors, as many as the paper has, and 100 of
+each other crystal system; the next 250, 241 and 50 become val.safetensors. train.safetensors are the crystals of
+`--train` whose formula and space group are not those of one of these, nor of a structure of `mp20/test_200` or
+`mp20/test_new_prototypes_100`; of several with the same the first. Which files and how many crystals is written to
+sets.json.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ import numpy as np
 from data_sets import ROOT, data_file
 from xtal_core.provenance import sha256
 from xtal_core.training_set import TrainingSet
-from xtal_crystalnet.crystal_systems import which_system
+from xtal_crystalnet.crystal_systems import SYSTEMS, which_system
 
-#: Crystals of the test and the validation set by system, as in Table 3.
-TESTS = {"cubic": 500, "trigonal": 237}
-VALIDATIONS = {"cubic": 250, "trigonal": 241}
+#: Crystals of the test and the validation set by system, cubic and trigonal as in Table 3.
+TESTS = dict.fromkeys(SYSTEMS, 100) | {"cubic": 500, "trigonal": 237}
+VALIDATIONS = dict.fromkeys(SYSTEMS, 50) | {"cubic": 250, "trigonal": 241}
 
 SEED = 3
 
