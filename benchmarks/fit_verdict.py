@@ -1,7 +1,7 @@
 """Calibrates the verdict on simulated patterns of validation structures, which it solves first.
 
     python benchmarks/fit_verdict.py [nanocrystals|laboratory] [--materials N] [--nanocrystals N] [--laboratory N]
-                                    [--limit N] [--collected] [--library train|known|table|FILE] [--out FOLDER]
+                                     [--limit N] [--collected] [--library train|known|table|FILE] [--out FOLDER]
 
 Patterns of structures drawn from `mp20/val` under five conditions are solved as `xtal solve` does, which takes about an
 hour and a half on two cores. Writes the calibration and a model card of each of its parts to core/xtal_core/data; with
@@ -23,27 +23,18 @@ from typing import Any
 
 import numpy as np
 
+from calibration_fit import (
+    FEWEST_CASES,
+    RIVALS_HELD,
+    SOLVED_PRECISION,
+    Fitted,
+    fit_calibration,
+    rival_distances,
+)
 from case_runs import RunFolder
 from data_sets import ROOT, data_file, read_materials
-from judged_solutions import (
-    JudgedSolution,
-    counts_by_condition,
-    judged_solutions,
-    labels_of,
-    unjudged,
-    values_of,
-)
-from logistic import (
-    Array,
-    Labels,
-    ReliabilityRow,
-    choose_strength,
-    expected_calibration_error,
-    fit_logistic,
-    log_loss,
-    reliability,
-    wilson_lower_bound,
-)
+from judged_solutions import counts_by_condition, judged_solutions, labels_of, unjudged
+from logistic import Labels, expected_calibration_error, log_loss
 from result_pages import markdown_table
 from solution_run import (
     MODEL_CARDS,
@@ -69,26 +60,11 @@ from verdict_sample import (
 from xtal_core.errors import InputError
 from xtal_core.plan import Plan
 from xtal_core.provenance import sha256
-from xtal_core.verdict_calibration import CALIBRATION_FILE, Calibration, WeighedFeature, calibrations
+from xtal_core.verdict_calibration import CALIBRATION_FILE, calibrations
 from xtal_core.verdict_features import VerdictFeatures
 
 #: Where the calibration that comes with the package is.
 DATA = ROOT / "core" / "xtal_core" / "data"
-
-#: What of those called solved must be right, at the lower end of Wilson's interval.
-SOLVED_PRECISION = 0.97
-
-#: Share of right structures among those called not solved, at most, and the highest probability of that name.
-NOT_SOLVED_SHARE, NOT_SOLVED_LIMIT = 0.2, 0.5
-
-#: Of the right structures that are listed but not first, the share that the window of rivals must hold.
-RIVALS_HELD = 0.9
-
-#: Fewer cases than this say nothing about a threshold.
-FEWEST_CASES = 5
-
-#: Above every probability: the word is never used.
-NEVER = 2.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,33 +129,6 @@ LABORATORY_PART = Part(
 PARTS = {part.name: part for part in (NANOCRYSTAL_PART, LABORATORY_PART)}
 
 
-@dataclass(frozen=True, eq=False)
-class Fitted:
-    """A calibration and what cross-validation says of it.
-
-    Attributes
-    ----------
-    calibration
-        Fitted to all of `judged`.
-    judged
-        What it was fitted to.
-    strength
-        Of the regularisation.
-    probabilities : (n_solutions,)
-        Out of fold, solutions of one material always in the same fold.
-    """
-
-    calibration: Calibration
-    judged: Sequence[JudgedSolution]
-    strength: float
-    probabilities: Array
-
-    @property
-    def rows(self) -> list[ReliabilityRow]:
-        """The reliability table of the probabilities out of fold."""
-        return reliability(self.probabilities, labels_of(self.judged))
-
-
 def main(arguments: list[str]) -> None:
     """Run the calibration."""
     parser = argparse.ArgumentParser(
@@ -240,74 +189,6 @@ def solved_samples(part: Part, chosen: argparse.Namespace, arguments: Sequence[s
     if not any(sample.judged for sample in samples.values()):
         raise InputError(f"nothing of {part.name} was solved yet", "run without --collected", chosen.work)
     return samples
-
-
-def fit_calibration(judged: Sequence[JudgedSolution], names: Sequence[str], other_window: float) -> Fitted:
-    """Return the calibration by the features `names`.
-
-    Where too few of the right structures are listed but not first to say how far behind rivals are, the window of
-    rivals is `other_window`. Raises InputError where too few solutions are right or wrong.
-    """
-    values, labels = values_of(judged, names), labels_of(judged)
-    n_wrong = int((~labels).sum())
-    if min(n_wrong, len(labels) - n_wrong) < FEWEST_CASES:
-        raise InputError(f"of {len(labels)} solutions {n_wrong} are wrong: too few of one kind", "solve more")
-    strength, probabilities = choose_strength(values, labels, [one.material_id for one in judged])
-    model = fit_logistic(values, labels, strength)
-    features = tuple(
-        WeighedFeature(name, *(float(f"{number:.6g}") for number in numbers))
-        for name, *numbers in zip(
-            names,
-            model.means,
-            model.scales,
-            model.coefficients,
-            np.nanmin(values, 0),
-            np.nanmax(values, 0),
-            strict=True,
-        )
-    )
-    solved_from = solved_threshold(probabilities, labels)
-    calibration = Calibration(
-        features=features,
-        intercept=float(f"{model.intercept:.6g}"),
-        solved_from=solved_from,
-        not_solved_below=min(not_solved_threshold(probabilities, labels), solved_from),
-        rival_window=rival_window(rival_distances(judged), other_window),
-    )
-    return Fitted(calibration, judged, strength, probabilities)
-
-
-def solved_threshold(probabilities: Array, labels: Labels) -> float:
-    """Return the lowest probability from which on `SOLVED_PRECISION` is kept; `NEVER` where no sample shows that."""
-    for threshold in np.unique(np.floor(probabilities * 1000) / 1000):
-        called = probabilities >= threshold
-        if called.any() and wilson_lower_bound(int(labels[called].sum()), int(called.sum())) >= SOLVED_PRECISION:
-            return float(threshold)
-    return NEVER
-
-
-def not_solved_threshold(probabilities: Array, labels: Labels) -> float:
-    """Return the highest probability, up to a limit, below which at most `NOT_SOLVED_SHARE` is right.
-
-    Where fewer than `FEWEST_CASES` are that improbable, it is that share itself.
-    """
-    for threshold in np.arange(NOT_SOLVED_LIMIT, NOT_SOLVED_SHARE, -0.01):
-        called = probabilities < threshold
-        if called.sum() >= FEWEST_CASES and labels[called].mean() <= NOT_SOLVED_SHARE:
-            return round(float(threshold), 2)
-    return NOT_SOLVED_SHARE
-
-
-def rival_distances(judged: Sequence[JudgedSolution]) -> list[float]:
-    """Return how far behind the first, in merit, the right structures are that are listed but not first."""
-    return [one.distance for one in judged if not one.right and one.distance is not None]
-
-
-def rival_window(distances: Sequence[float], other: float) -> float:
-    """Return how far behind the first, in merit, a candidate must be to be no rival of it; `other` where few say so."""
-    if len(distances) < FEWEST_CASES:
-        return other
-    return round(float(np.quantile(distances, RIVALS_HELD, method="higher")) + 0.005, 2)
 
 
 def model_card(part: Part, fitted: Fitted, samples: Mapping[str, Sample], library: str, command: str) -> Iterator[str]:

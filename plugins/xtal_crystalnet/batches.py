@@ -11,7 +11,8 @@ from torch import Tensor
 
 from xtal_core.pattern import FloatArray
 from xtal_core.training_set import TrainingSet
-from xtal_crystalnet.points import draw
+from xtal_crystalnet.density_folder import DensityFolder
+from xtal_crystalnet.points import Density, draw
 from xtal_crystalnet.standard_cell import StandardCell, standard_cell
 
 
@@ -42,13 +43,23 @@ class Batch(NamedTuple):
 class Collate:
     """Makes a batch of the crystals with certain indices; a class, so that worker processes can be sent it.
 
-    `seed` is where the points of every batch start; None draws others each time.
+    `seed` is where the points of every batch start; None draws others each time. Densities are those of the files in
+    `densities`, without a folder those of independent atoms.
     """
 
-    def __init__(self, data: TrainingSet, n_species: int, strata: int, near_atoms: int, seed: int | None) -> None:
+    def __init__(
+        self,
+        data: TrainingSet,
+        n_species: int,
+        strata: int,
+        near_atoms: int,
+        seed: int | None,
+        densities: DensityFolder | None = None,
+    ) -> None:
         self.data, self.n_species = data, n_species
         self.strata, self.near_atoms = strata, near_atoms
         self.seed = seed
+        self.densities = densities
         self._cells: dict[int, StandardCell] = {}
 
     def __call__(self, indices: Sequence[int]) -> Batch:
@@ -56,8 +67,9 @@ class Collate:
         # torch's seed is that of the run and the worker, and goes on with every batch.
         start = int(torch.randint(2**62, ())) if self.seed is None else [self.seed, *indices]
         random = np.random.default_rng(start)
-        cells = [self.cell(index) for index in indices]
-        drawn = [draw(cell, self.strata, self.near_atoms, random) for cell in cells]
+        crystals = [self.crystal(index) for index in indices]
+        cells = [cell for cell, _ in crystals]
+        drawn = [draw(cell, self.strata, self.near_atoms, random, density) for cell, density in crystals]
         counts = [np.bincount(cell.numbers, minlength=self.n_species + 1)[1:] / len(cell.numbers) for cell in cells]
         return Batch(
             torch.from_numpy(self.data.sticks(indices)),
@@ -68,11 +80,17 @@ class Collate:
             _stacked([each.weights for each in drawn]),
         )
 
-    def cell(self, index: int) -> StandardCell:
-        """Return the crystal at `index` in its standard cell, which is found once."""
+    def crystal(self, index: int) -> tuple[StandardCell, Density | None]:
+        """Return the crystal at `index` in its standard cell, and its density if that is not of independent atoms."""
+        data = self.data
+        if self.densities is not None:
+            atoms = slice(data.atom_offsets[index], data.atom_offsets[index + 1])
+            volume = abs(float(np.linalg.det(data.lattice[index])))
+            found = self.densities.density(data.names[index], data.atomic_numbers[atoms], volume)
+            return found.cell, found.at
         if index not in self._cells:
-            self._cells[index] = cell_of(self.data, index)
-        return self._cells[index]
+            self._cells[index] = cell_of(data, index)
+        return self._cells[index], None
 
 
 def cell_of(data: TrainingSet, index: int) -> StandardCell:

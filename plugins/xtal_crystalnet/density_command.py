@@ -68,7 +68,7 @@ def density(
     """Draw electron densities for a powder pattern and a formula, those that describe the pattern best first.
 
     Writes each as a Gaussian cube file and, with the atoms found in it, as a CHGCAR, pictures of the first, and
-    result.json. Densities are those of independent atoms, in e⁻/Å³.
+    result.json. Densities are in e⁻/Å³: those of independent atoms, unless the weights learned others.
     """
     from xtal_core.cli.answer import prepared_pattern
     from xtal_core.problem import Formula

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import numpy as np
 
 import xtal_core
 from xtal_core.cells import CellBatch
-from xtal_core.errors import StructureError
+from xtal_core.errors import InputError, StructureError
 from xtal_core.pattern import FloatArray, Pattern
 from xtal_core.problem import Formula, Problem
 from xtal_core.progress import Progress
@@ -21,12 +22,12 @@ from xtal_crystalnet.decoding import DecodedCell, decode
 from xtal_crystalnet.density_files import write_chgcar, write_cube
 from xtal_crystalnet.density_map import DensityMap, electron_density
 from xtal_crystalnet.density_pattern import fit_pattern
-from xtal_crystalnet.generator import in_cells, in_cubic_cells
+from xtal_crystalnet.generator import DensityInCell, in_cells, in_cubic_cells
 from xtal_crystalnet.known_cell import parse_cell
 from xtal_crystalnet.map_pictures import Comparison, draw_comparison, draw_slices, draw_surfaces
 from xtal_crystalnet.map_similarity import MapScores, score_maps
 from xtal_crystalnet.sampling import draw_densities, threads
-from xtal_crystalnet.saved_model import load_crystalnet
+from xtal_crystalnet.saved_model import INDEPENDENT_ATOMS, SavedModel, load_crystalnet
 from xtal_crystalnet.standard_cell import standard_cell
 
 if TYPE_CHECKING:
@@ -61,14 +62,14 @@ class FoundDensity:
     origin
         Which draw it is.
     residual
-        R² of its pattern, smoothed.
+        R² of its pattern, smoothed; None for densities without the cores of the atoms, which have no X-ray pattern.
     structure
-        The atoms found in it; None when it does not hold the formula.
+        The atoms found in it; None when it does not hold the formula, or atoms cannot be told apart in it.
     """
 
     density: DensityMap
     origin: str
-    residual: float
+    residual: float | None
     structure: Structure | None
 
 
@@ -82,8 +83,8 @@ class FoundDensities:
         As described.
     weights
         The file of the network.
-    systems
-        The crystal systems that the network learned.
+    systems, learned
+        The crystal systems that the network learned, and whose densities.
     truth
         The density of the reference in the setting that the network learned, and how like it each density is.
     """
@@ -91,6 +92,7 @@ class FoundDensities:
     densities: Sequence[FoundDensity]
     weights: WeightsFile
     systems: Sequence[str]
+    learned: str
     truth: tuple[FloatArray, MapScores] | None
     formula: str
 
@@ -102,23 +104,51 @@ def find_densities(request: Request, progress: Progress) -> FoundDensities:
     """
     known = None if request.cell is None else parse_cell(request.cell)
     shape = (request.grid, request.grid, request.grid)
-    truth = None if request.truth is None else true_density(request.truth, shape)
     model = load_crystalnet(request.weights, request.device)
-    problem = Problem(request.pattern, request.formula, request.z)
+    truth = None
+    if request.truth is not None:
+        if model.densities != INDEPENDENT_ATOMS:
+            problem = f"these weights draw densities of {model.densities}, the reference has those of independent atoms"
+            raise InputError(problem, "leave out --reference", model.file.path)
+        truth = true_density(request.truth, shape)
     with threads(request.jobs):
         random = np.random.default_rng(request.seed)
         draws = draw_densities(model, request.pattern, request.formula, request.draws, random)
         maps = draws.maps(shape)
     cells = list(in_cells(maps, draws.lattice, known))
-    if known is None and "cubic" in model.systems:
+    if model.densities == INDEPENDENT_ATOMS:
+        found = _compared(request, model, maps, cells, known is None, progress)
+    else:
+        found = [FoundDensity(drawn.density, drawn.origin, None, None) for drawn in cells]
+    scores = None
+    if truth is not None:
+        scores = truth, score_maps(np.array([each.density.values for each in found]), truth)
+    return FoundDensities(found, model.file, model.systems, model.densities, scores, str(request.formula))
+
+
+def _compared(
+    request: Request,
+    model: SavedModel,
+    maps: FloatArray,
+    cells: list[DensityInCell],
+    scan: bool,
+    progress: Progress,
+) -> list[FoundDensity]:
+    """Return the densities `maps`, each in the one of the `cells` that the pattern likes best, with their atoms.
+
+    With `scan` the cells are predicted: volumes are fitted, and cubic cells are tried, too. The density that describes
+    the pattern best comes first.
+    """
+    problem = Problem(request.pattern, request.formula, request.z)
+    if scan and "cubic" in model.systems:
         for drawn in tuple(cells):
             contents = likely_contents(drawn.density, problem)
             cells += [cubic for cubic, _ in in_cubic_cells(drawn.values, drawn.draw, contents)]
     fits = [
-        fit_pattern(drawn.values, drawn.lattice, request.pattern, scan=known is None)
+        fit_pattern(drawn.values, drawn.lattice, request.pattern, scan=scan)
         for drawn in progress.track(cells, "comparing with the pattern", len(cells))
     ]
-    found = []
+    found: list[tuple[float, FoundDensity]] = []
     for draw in progress.track(range(1, len(maps) + 1), "finding atoms", len(maps)):
         own = [pair for pair in zip(cells, fits, strict=True) if pair[0].draw == draw]
         drawn, fit = min(own, key=lambda pair: pair[1].residual)
@@ -127,12 +157,8 @@ def find_densities(request: Request, progress: Progress) -> FoundDensities:
         contents = likely_contents(density, problem)[:1]
         atoms = [cell for content in contents for cell in decode(drawn.values, lattice, content.numbers, 1)]
         structure = _structure(density, atoms[0]) if atoms else None
-        found.append(FoundDensity(density, drawn.origin, fit.residual, structure))
-    found.sort(key=lambda each: each.residual)
-    scores = None
-    if truth is not None:
-        scores = truth, score_maps(np.array([each.density.values for each in found]), truth)
-    return FoundDensities(found, model.file, model.systems, scores, str(request.formula))
+        found.append((fit.residual, FoundDensity(density, drawn.origin, fit.residual, structure)))
+    return [each for _, each in sorted(found, key=itemgetter(0))]
 
 
 def true_density(structure: Structure, shape: tuple[int, int, int]) -> FloatArray:
@@ -168,7 +194,12 @@ def density_record(request: Request, found: FoundDensities) -> dict[str, Any]:
         "pattern": request.pattern.source,
         "cell": request.cell,
         "seed": request.seed,
-        "weights": {"name": request.weights, "sha256": found.weights.sha256, "systems": list(found.systems)},
+        "weights": {
+            "name": request.weights,
+            "sha256": found.weights.sha256,
+            "systems": list(found.systems),
+            "densities": found.learned,
+        },
         "baseline": None if scores is None else {"ssim": scores.baseline_ssim, "psnr": scores.baseline_psnr},
         "densities": [
             {
@@ -195,11 +226,12 @@ def density_table(found: FoundDensities) -> Iterator[str]:
             scores = f"{found.truth[1].ssim[place]:8.3f}{found.truth[1].psnr[place]:8.1f}"
         atoms = "not found" if each.structure is None else each.structure.formula
         density = each.density
-        yield f"{place + 1:>3}{each.residual:19.3f}{density.volume:13.1f}{density.n_electrons:11.1f}{scores}  {atoms}"
+        residual = f"{'–':>19}" if each.residual is None else f"{each.residual:19.3f}"
+        yield f"{place + 1:>3}{residual}{density.volume:13.1f}{density.n_electrons:11.1f}{scores}  {atoms}"
     if found.truth is not None:
         baseline = found.truth[1]
         yield f"a constant map: SSIM {baseline.baseline_ssim:.3f}, PSNR {baseline.baseline_psnr:.1f} dB"
-    yield f"note: the network learned {', '.join(found.systems)} crystals"
+    yield f"note: the network learned {', '.join(found.systems)} crystals, densities of {found.learned}"
 
 
 def _structure(density: DensityMap, atoms: DecodedCell) -> Structure:

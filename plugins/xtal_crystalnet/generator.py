@@ -14,7 +14,7 @@ import numpy as np
 
 from xtal_core.candidate import Candidate
 from xtal_core.cell_contents import CellContent
-from xtal_core.errors import OptionError
+from xtal_core.errors import InputError, OptionError
 from xtal_core.filtering import Filter, Proposal
 from xtal_core.interfaces import Generator, Workbench
 from xtal_core.pattern import FloatArray
@@ -26,7 +26,7 @@ from xtal_crystalnet.known_cell import log_metric_distance, parse_cell, primitiv
 from xtal_crystalnet.pattern_input import unknown_elements
 from xtal_crystalnet.plugin import CrystalNetOptions
 from xtal_crystalnet.sampling import draw_densities, threads
-from xtal_crystalnet.saved_model import load_crystalnet
+from xtal_crystalnet.saved_model import INDEPENDENT_ATOMS, load_crystalnet
 
 _STREAM = 2023
 
@@ -84,6 +84,9 @@ class CrystalNetGenerator(Generator):
         options = self.options
         known = parse_cell(options.cell) if options.cell else None
         model = load_crystalnet(options.weights, options.device)
+        if model.densities != INDEPENDENT_ATOMS:
+            found = f"these weights draw densities of {model.densities}, in which atoms cannot be told apart"
+            raise InputError(found, "give weights that learned those of independent atoms", model.file.path)
         self._files = [model.file.path]
         if unknown_elements(problem.formula, model.network.config.n_species):
             return []

@@ -1,4 +1,4 @@
-"""Manifest of CrystalNet: the generator, the model to be trained, the command `density`, and the weights."""
+"""Manifest of CrystalNet: the generator, the model to be trained, its commands, and the weights."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ class TrainingOptions:
     """What is trained, and how: the defaults are the paper's, for a GPU."""
 
     systems: str = option("cubic,trigonal", "crystal systems to learn, separated by commas, or all")
+    densities: str = option("", "folder of CHGCAR_NAME files to learn from; without it, densities of independent atoms")
     n_species: int = option(118, "elements that formulas may hold, hydrogen first", bounds=(1, 118))
     latent: int = option(512, "length of each embedding", bounds=(1, None))
     growth: int = option(32, "channels that each convolution of the pattern encoder adds", bounds=(1, None))
@@ -117,5 +118,8 @@ def xtal_weights() -> list[WeightsRecord]:
 
 @hookimpl
 def xtal_commands() -> list[PluginRecord]:
-    """Return the command `density`."""
-    return [PluginRecord("density", "draw electron densities for a pattern", "xtal_crystalnet.density_command:app", 1)]
+    """Return the commands `density` and `densities`."""
+    return [
+        PluginRecord("density", "draw electron densities for a pattern", "xtal_crystalnet.density_command:app", 1),
+        PluginRecord("densities", "fetch densities of DFT to learn from", "xtal_crystalnet.fetch_command:app", 1),
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,10 @@ NEAR = 0.35
 
 #: Standard deviations beyond which nothing is drawn to speak of.
 REACH = 4.5
+
+
+#: The (n_points,) e⁻/Å³ at (n_points, 3) fractional coordinates.
+Density = Callable[[FloatArray], FloatArray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,11 +40,14 @@ class Drawn:
     weights: FloatArray
 
 
-def draw(cell: StandardCell, strata: int, near_atoms: int, random: np.random.Generator) -> Drawn:
+def draw(
+    cell: StandardCell, strata: int, near_atoms: int, random: np.random.Generator, density: Density | None = None
+) -> Drawn:
     """Return `strata`³ points, one in each of as many equal parts of the cell, and `near_atoms` near atoms.
 
-    The paper has 10³ and none. Weights are those of the balance heuristic (Veach and Guibas 1995), so that weighted
-    means are those of evenly spread points whatever `near_atoms` is.
+    Without a `density` it is that of independent atoms. The paper has 10³ points and none near atoms. Weights are those
+    of the balance heuristic (Veach and Guibas 1995), so that weighted means are those of evenly spread points whatever
+    `near_atoms` is.
     """
     corners = np.indices((strata,) * 3).reshape(3, -1).T
     points = (corners + random.random(corners.shape)) / strata
@@ -50,8 +58,11 @@ def draw(cell: StandardCell, strata: int, near_atoms: int, random: np.random.Gen
         points = np.concatenate([points, (cell.fractional[chosen] + offsets) % 1])
         share = near_atoms / strata**3
         weights = (1 + share) / (1 + share * _crowding(cell, points))
-    density = density_at(cell.lattice, cell.fractional, cell.numbers, np.ones(len(cell.numbers)), points)
-    return Drawn(points, density, weights)
+    if density is None:
+        values = density_at(cell.lattice, cell.fractional, cell.numbers, np.ones(len(cell.numbers)), points)
+    else:
+        values = density(points)
+    return Drawn(points, values, weights)
 
 
 def _crowding(cell: StandardCell, points: FloatArray) -> FloatArray:

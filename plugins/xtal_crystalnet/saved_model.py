@@ -13,8 +13,12 @@ from xtal_core.weights import WeightsFile, find_weights
 from xtal_crystalnet.model.config import CrystalNetConfig
 from xtal_crystalnet.model.crystalnet import CrystalNet
 
-#: The texts of a file's metadata that hold the settings, and the narrowest peaks that the network was trained with.
-CONFIG, NARROWEST, SYSTEMS = "crystalnet", "narrowest", "systems"
+#: The texts of a file's metadata that hold the settings, and what the network was trained with: the narrowest peaks,
+#: crystal systems, and whose densities.
+CONFIG, NARROWEST, SYSTEMS, DENSITIES = "crystalnet", "narrowest", "systems", "densities"
+
+#: Whose densities networks learn.
+INDEPENDENT_ATOMS, OF_FILES = "independent atoms", "CHGCAR files"
 
 
 @dataclass(frozen=True)
@@ -31,19 +35,27 @@ class SavedModel:
         Å⁻¹; standard deviation of the narrowest peaks that it was trained with.
     systems
         Crystal systems that it was trained with.
+    densities
+        Whose it draws: `INDEPENDENT_ATOMS` or `OF_FILES`.
     """
 
     network: CrystalNet
     file: WeightsFile
     narrowest: float
     systems: tuple[str, ...]
+    densities: str
 
 
 def saved_state(
-    network: CrystalNet, narrowest: float, systems: tuple[str, ...]
+    network: CrystalNet, narrowest: float, systems: tuple[str, ...], densities: str
 ) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Return the tensors and the texts of a weights file."""
-    texts = {CONFIG: network.config.to_json(), NARROWEST: f"{narrowest:g}", SYSTEMS: json.dumps(systems)}
+    texts = {
+        CONFIG: network.config.to_json(),
+        NARROWEST: f"{narrowest:g}",
+        SYSTEMS: json.dumps(systems),
+        DENSITIES: densities,
+    }
     return dict(network.state_dict()), texts
 
 
@@ -66,4 +78,4 @@ def load_crystalnet(choice: str, device: str) -> SavedModel:
     except (RuntimeError, AssertionError) as error:
         reason = str(error).partition("\n")[0]
         raise OptionError(f"the device '{device}' cannot be used ({reason})", "give cpu, or cuda with a GPU") from None
-    return SavedModel(network, file, narrowest, systems)
+    return SavedModel(network, file, narrowest, systems, file.metadata.get(DENSITIES, INDEPENDENT_ATOMS))

@@ -53,12 +53,22 @@ class StandardCell:
         Atomic numbers.
     space_group
         International number.
+    axes : (3, 3)
+        Rows: axes of this cell on those of the cell it was made from.
+    shift : (3,)
+        Its origin, in fractional coordinates of the cell it was made from.
     """
 
     lattice: FloatArray
     fractional: FloatArray
     numbers: IntArray
     space_group: int
+    axes: FloatArray
+    shift: FloatArray
+
+    def given(self, points: FloatArray) -> FloatArray:
+        """Return (m, 3) fractional coordinates in the cell it was made from, of those in this cell."""
+        return points @ self.axes + self.shift
 
 
 def standard_cell(lattice: FloatArray, fractional: FloatArray, numbers: IntArray) -> StandardCell:
@@ -78,12 +88,18 @@ def standard_cell(lattice: FloatArray, fractional: FloatArray, numbers: IntArray
     numbers = np.asarray(found.std_types[first], int)
     _, example = np.unique(found.mapping_to_primitive, return_index=True)
     orbits = np.asarray(found.crystallographic_orbits, int)[example]
-    starts = fractional[None] - fractional[_origins(numbers, orbits)][:, None]
-    moved = (starts[:, None] @ _changes_of_axes(lattice)).reshape(-1, *fractional.shape)
-    chosen = moved[_smallest(moved, numbers)]
-    wrapped = chosen % 1
+    origins, changes = fractional[_origins(numbers, orbits)], _changes_of_axes(lattice)
+    starts = fractional[None] - origins[:, None]
+    moved = (starts[:, None] @ changes).reshape(-1, *fractional.shape)
+    chosen = _smallest(moved, numbers)
+    origin, change = (int(each) for each in divmod(chosen, len(changes)))
+    # The primitive cell of the conventional one, which has the axes and the origin of the dataset on the given one.
+    from_conventional = np.linalg.inv(found.transformation_matrix).T
+    axes = np.linalg.inv(changes[change]) @ to_primitive.T @ from_conventional
+    shift = (origins[origin] @ to_primitive.T - found.origin_shift) @ from_conventional
+    wrapped = moved[chosen] % 1
     wrapped[wrapped > 1 - 0.5 / STEPS] = 0  # rounding must not part what coincides with the origin from it
-    return StandardCell(np.asarray(lattice, float), wrapped, numbers, int(found.number))
+    return StandardCell(np.asarray(lattice, float), wrapped, numbers, int(found.number), axes, shift)
 
 
 def _origins(numbers: IntArray, orbits: IntArray) -> IntArray:

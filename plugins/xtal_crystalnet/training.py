@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +18,12 @@ from xtal_core.training_set import TrainingSet
 from xtal_crystalnet.atomic_densities import check_tabulated
 from xtal_crystalnet.batches import Batch, Collate, cell_of
 from xtal_crystalnet.crystal_systems import systems_named, which_system
+from xtal_crystalnet.density_folder import DensityFolder
 from xtal_crystalnet.model.config import CrystalNetConfig
 from xtal_crystalnet.model.crystalnet import CrystalNet
 from xtal_crystalnet.patterns import Variety
 from xtal_crystalnet.plugin import TrainingOptions
-from xtal_crystalnet.saved_model import saved_state
+from xtal_crystalnet.saved_model import INDEPENDENT_ATOMS, OF_FILES, saved_state
 
 if TYPE_CHECKING:
     from xtal_crystalnet.learning import CrystalNetLearning
@@ -69,6 +71,7 @@ class CrystalNetModel(TrainableModel):
             raise OptionError(problem, "give widths in Å⁻¹ in this order, or 0 for both")
         self.options = options
         self.systems = systems_named(options.systems)
+        self.densities = DensityFolder(options.densities) if options.densities else None
 
     @classmethod
     def presets(cls) -> Mapping[str, Mapping[str, Any]]:
@@ -111,6 +114,11 @@ class CrystalNetModel(TrainableModel):
         """Return the loader of batches; see `TrainableModel.batches`."""
         options = self.options
         chosen = self._chosen(data).tolist()
+        missing = len(self._of_systems(data)) - len(chosen)
+        if missing:
+            purpose = "training" if training else "validation"
+            problem = f"{missing} crystals for {purpose} are left out: they have no density in {options.densities}"
+            logging.getLogger(__name__).warning(problem)
         return DataLoader(
             chosen,
             batch_size=min(batch_size, len(chosen)),
@@ -118,7 +126,12 @@ class CrystalNetModel(TrainableModel):
             # Networks normalise over a batch, which takes two crystals at least.
             drop_last=training,
             collate_fn=Collate(
-                data, options.n_species, options.strata, options.near_atoms, None if training else _VALIDATION_SEED
+                data,
+                options.n_species,
+                options.strata,
+                options.near_atoms,
+                None if training else _VALIDATION_SEED,
+                self.densities,
             ),
             num_workers=workers,
             persistent_workers=workers > 0,
@@ -127,18 +140,30 @@ class CrystalNetModel(TrainableModel):
 
     def tensors(self, module: CrystalNetLearning) -> tuple[dict[str, Tensor], dict[str, str]]:
         """Return what makes the weights file."""
-        return saved_state(module.network, self.options.narrowest, self.systems)
+        densities = INDEPENDENT_ATOMS if self.densities is None else OF_FILES
+        return saved_state(module.network, self.options.narrowest, self.systems, densities)
 
     def _chosen(self, data: TrainingSet) -> IntArray:
-        """Return the indices of the crystals of `data` that are of the systems asked for.
+        """Return the indices of the crystals of `data` that are of the systems asked for, and have a density.
 
         Raises InputError when there are none, or they hold elements without a density.
         """
+        chosen = self._of_systems(data)
+        if self.densities is None:
+            check_tabulated(data.atomic_numbers)
+            return chosen
+        known = [index for index in chosen if self.densities.path(data.names[index]) is not None]
+        if not known:
+            remedy = f"name files after crystals, such as CHGCAR_{data.names[chosen[0]]}"
+            raise InputError("holds no density of a crystal of the set", remedy, self.densities.folder)
+        return np.array(known)
+
+    def _of_systems(self, data: TrainingSet) -> IntArray:
+        """Return the indices of the crystals of `data` of the systems asked for. Raises InputError for none."""
         chosen = np.flatnonzero(np.isin([which_system(int(number)) for number in data.space_group], self.systems))
         if not len(chosen):
             problem = f"no crystal of the set is {' or '.join(self.systems)}"
             raise InputError(problem, "give another set, or --set crystalnet.systems=…")
-        check_tabulated(data.atomic_numbers)
         return chosen
 
 

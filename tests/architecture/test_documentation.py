@@ -13,7 +13,7 @@ from xtal_core.cli.app import main
 
 COMMANDS = [[name] for name in BUILT_IN_COMMANDS] + [["library", name] for name in ("add", "info", "list")]
 COMMANDS += [["study", name] for name in ("correlate", "sensitivity")]
-COMMANDS += [["data", name] for name in ("build", "fetch")] + [["train"], ["density"]]
+COMMANDS += [["data", name] for name in ("build", "fetch")] + [["train"], ["density"], ["densities"]]
 
 
 def tokens_of(path):

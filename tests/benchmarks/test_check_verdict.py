@@ -2,10 +2,10 @@ from dataclasses import replace
 
 import pytest
 
+from calibration_fit import NEVER, fit_calibration
 from case_runs import RunFolder
 from check_verdict import Run, check, main, read_run, result_page
 from data_sets import Material, write_materials
-from fit_verdict import NEVER, fit_calibration
 from solution_run import solver_sources
 from solution_toys import cif_of, judged, keep
 from toys import caesium_chloride_type, rocksalt

@@ -6,21 +6,17 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from case_runs import Outcome, RunFolder
-from data_sets import Material, write_materials
-from fit_verdict import (
-    LABORATORY_PART,
-    NANOCRYSTAL_PART,
+from calibration_fit import (
     NEVER,
-    PARTS,
     fit_calibration,
-    main,
-    model_card,
     not_solved_threshold,
     rival_distances,
     rival_window,
     solved_threshold,
 )
+from case_runs import Outcome, RunFolder
+from data_sets import Material, write_materials
+from fit_verdict import LABORATORY_PART, NANOCRYSTAL_PART, PARTS, main, model_card
 from judged_solutions import Unjudged, counts_by_condition, judged_solutions, unjudged, values_of
 from solution_toys import FEATURES, cif_of, judged, keep
 from toys import caesium_chloride_type, rocksalt

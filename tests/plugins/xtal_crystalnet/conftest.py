@@ -3,9 +3,11 @@
 import pytest
 import torch
 from pymatgen.core import Lattice, Structure
-from safetensors.torch import save_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from xtal_crystalnet.plugin import TrainingOptions
+from xtal_crystalnet.saved_model import DENSITIES, OF_FILES
 from xtal_crystalnet.training import FAST, CrystalNetModel
 
 #: Of networks that learn little but need little time.
@@ -46,6 +48,16 @@ def save_weights(training_set, small_model, tmp_path_factory):
 @pytest.fixture(scope="session")
 def weights(save_weights):
     return save_weights()
+
+
+@pytest.fixture(scope="session")
+def file_weights(weights, tmp_path_factory):
+    """Return weights that learned densities of files."""
+    path = tmp_path_factory.mktemp("weights") / "of-files.safetensors"
+    with safe_open(weights, "pt") as file:
+        metadata = file.metadata() | {DENSITIES: OF_FILES}
+    save_file(load_file(weights), path, metadata)
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -79,6 +79,22 @@ def test_an_earlier_result_is_replaced_only_when_asked_for(density, tmp_path):
     assert (tmp_path / "out" / "notes.txt").read_text() == "mine"
 
 
+def test_densities_without_cores_are_neither_compared_with_the_pattern_nor_searched_for_atoms(
+    density, file_weights, salt, tmp_path
+):
+    outcome = density("--weights", file_weights)
+    assert "densities of CHGCAR files" in outcome.out
+    record = json.loads((tmp_path / "out" / "result.json").read_text())
+    assert record["weights"]["densities"] == "CHGCAR files"
+    assert [each["residual"] for each in record["densities"]] == [None, None]
+    assert [each["atoms"] for each in record["densities"]] == [None, None]
+    assert [path.name for path in (tmp_path / "out").glob("CHGCAR*")] == []
+    salt.to(filename=str(tmp_path / "salt.cif"))
+    refused = density("--weights", file_weights, "--reference", tmp_path / "salt.cif", "--force")
+    assert (refused.code, refused.out) == (2, "")
+    assert "the reference has those of independent atoms; leave out --reference" in refused.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [

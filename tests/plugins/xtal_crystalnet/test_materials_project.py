@@ -1,6 +1,7 @@
 """Fetching densities of the Materials Project, without a network, from clients made for the purpose."""
 
 import sys
+from dataclasses import replace
 from types import ModuleType
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from pymatgen.core import Lattice, Structure
 from pymatgen.io.vasp import Chgcar
 
+from xtal_core.cli.app import main
 from xtal_core.errors import InputError
 from xtal_core.progress import Progress
 from xtal_crystalnet.density_files import read_chgcar
@@ -113,6 +115,35 @@ def test_the_key_is_that_of_the_argument_or_else_of_the_environment(tmp_path, mo
     fetch_densities(["mp-22862"], tmp_path, api_key="argument")
     assert keys == ["environment", "argument"]
     assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.fixture
+def fetch(tmp_path, monkeypatch, capsys):
+    """Return a function that runs `xtal densities` with the toy database."""
+    with_client(monkeypatch, lambda *_, **__: Database())
+    monkeypatch.setenv("MP_API_KEY", "x")
+
+    def run(*arguments):
+        code = main(["densities", *map(str, arguments), "--out", str(tmp_path / "out")])
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def test_the_command_fetches_materials_and_what_training_sets_hold(fetch, tmp_path, training_set):
+    renamed = replace(training_set, names=tuple(f"mp-{i + 10}" for i in range(len(training_set))))
+    renamed.save(tmp_path / "set.safetensors")
+    code, out, err = fetch("mp-149", "mp-22862", "mp-149", tmp_path / "set.safetensors")
+    assert (code, out) == (0, f"{tmp_path / 'out'}: 2 densities fetched, 0 were there\n")
+    assert "mp-10: KeyError" in err
+    assert f"{len(training_set)} densities could not be fetched" in err
+    assert fetch("mp-149") == (0, f"{tmp_path / 'out'}: 0 densities fetched, 1 were there\n", "")
+
+
+def test_the_command_fails_when_nothing_can_be_fetched(fetch):
+    code, _, err = fetch("mp-1")
+    assert code != 0
+    assert err.endswith("none of 1 densities could be fetched\n")
 
 
 def test_a_key_that_is_not_accepted_explains_itself(tmp_path, monkeypatch):
