@@ -85,8 +85,8 @@ def main(arguments: list[str]) -> None:
 
     data = TrainingSet.load(chosen.set)
     model = load_crystalnet(chosen.weights, "cpu")
-    weights, name = model.file, page_name(chosen.weights)
-    run = open_run(name, {"set": sha256(chosen.set), "weights": weights.sha256}, chosen)
+    weights, page = model.file, page_name(chosen.weights)
+    run = open_run(page, {"set": sha256(chosen.set), "weights": weights.sha256}, chosen)
     tasks: dict[str, Task] = {}
     by_system: dict[str, list[int]] = {system: [] for system in model.systems}
     for index, number in enumerate(data.space_group):
@@ -103,7 +103,7 @@ def main(arguments: list[str]) -> None:
     rows = keep_results(score, tasks, run, chosen.workers)
     record = {
         "weights": {"name": Path(chosen.weights).stem, "sha256": weights.sha256},
-        "picture": f"{name}-densities.png",
+        "picture": f"{page}-densities.png",
         "set": {"file": chosen.set.name, "sha256": sha256(chosen.set)},
         "making": describe_making(chosen, arguments),
         "seconds": seconds_for_one(next(iter(tasks.values()))),
@@ -112,7 +112,7 @@ def main(arguments: list[str]) -> None:
     folder = chosen.out or (RESULTS if chosen.limit is None else run.path)
     first = [index for indices in by_system.values() for index in indices[:SHOWN]]
     draw_comparison([compared(tasks[f"{index}-full"]) for index in first]).savefig(folder / record["picture"], dpi=90)
-    publish(name, result_page(record), record, chosen, run)
+    publish(page, result_page(record), record, chosen, run)
 
 
 def page_name(weights: str) -> str:

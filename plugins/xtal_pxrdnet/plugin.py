@@ -137,7 +137,7 @@ def xtal_weights() -> list[WeightsRecord]:
             "pxrdnet-fast",
             "pxrdnet",
             "xtal_pxrdnet/weights/pxrdnet-fast.safetensors",
-            sha256="ab18d84b5011cef7d375443b5ef036312162471e69edd6ed002cfbb98116422a",
+            sha256="5213aa61587704c32c015a27cadbc5b6f8aae733657d09b25e9ba14d6bcf4f2d",
             bytes=18037828,
             card="xtal_pxrdnet/weights/pxrdnet-fast.md",
         )
