@@ -56,8 +56,8 @@ def test_every_command_has_help(xtal, name):
         (("slove",), "there is no command 'slove'; did you mean 'solve'?"),
         (
             ("zzz",),
-            "commands are bench, compare, data, density, library, plugins, refine, rerun, simulate, solve, study, "
-            "train",
+            "commands are bench, compare, data, densities, density, library, plugins, refine, rerun, simulate, solve, "
+            "study, train",
         ),
         (("--frob",), "No such option: --frob; see xtal --help"),
         (("plugins", "extra"), "see xtal plugins --help"),
