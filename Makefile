@@ -72,7 +72,7 @@ $(CRYSTALNET_SETS)/test.safetensors: | $(INSTALLED)
 SOLVED := $(wildcard .bench/solve_test_200_10/solutions)
 CANDIDATES = $(XTAL_DATA)/mp20/test_200.csv.gz --candidates $(SOLVED)
 
-verdict: $(INSTALLED) ## calibrate the verdict on MP-20 validation structures (an hour)
+verdict: $(INSTALLED) ## calibrate the verdict on MP-20 validation structures (takes hours)
 	$(BIN)/python benchmarks/fit_verdict.py $(BENCHMARK_OPTIONS)
 
 study: $(INSTALLED) ## study the similarity measures on MP-20, writing docs/study/

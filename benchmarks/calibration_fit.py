@@ -24,6 +24,9 @@ RIVALS_HELD = 0.9
 #: Fewer cases than this say nothing about a threshold.
 FEWEST_CASES = 5
 
+#: Where the range of a feature begins, whatever the solutions have: a fit better than theirs is nothing unusual.
+LEAST = {"misfit": 0.0, "unexplained": 0.0}
+
 #: Above every probability: the word is never used.
 NEVER = 2.0
 
@@ -55,11 +58,13 @@ class Fitted:
         return reliability(self.probabilities, labels_of(self.judged))
 
 
-def fit_calibration(judged: Sequence[JudgedSolution], names: Sequence[str], other_window: float) -> Fitted:
+def fit_calibration(
+    judged: Sequence[JudgedSolution], names: Sequence[str], other_window: float | None = None
+) -> Fitted:
     """Return the calibration by the features `names`.
 
     Where too few of the right structures are listed but not first to say how far behind rivals are, the window of
-    rivals is `other_window`. Raises InputError where too few solutions are right or wrong.
+    rivals is `other_window`. Raises InputError where there is none, and where too few solutions are right or wrong.
     """
     values, labels = values_of(judged, names), labels_of(judged)
     n_wrong = int((~labels).sum())
@@ -74,7 +79,7 @@ def fit_calibration(judged: Sequence[JudgedSolution], names: Sequence[str], othe
             model.means,
             model.scales,
             model.coefficients,
-            np.nanmin(values, 0),
+            [LEAST.get(name, least) for name, least in zip(names, np.nanmin(values, 0), strict=True)],
             np.nanmax(values, 0),
             strict=True,
         )
@@ -116,8 +121,13 @@ def rival_distances(judged: Sequence[JudgedSolution]) -> list[float]:
     return [one.distance for one in judged if not one.right and one.distance is not None]
 
 
-def rival_window(distances: Sequence[float], other: float) -> float:
-    """Return how far behind the first, in merit, a candidate must be to be no rival of it; `other` where few say so."""
+def rival_window(distances: Sequence[float], other: float | None = None) -> float:
+    """Return how far behind the first, in merit, a candidate must be to be no rival of it; `other` where few say so.
+
+    Raises InputError where there is no other.
+    """
     if len(distances) < FEWEST_CASES:
+        if other is None:
+            raise InputError(f"only {len(distances)} right structures are listed but not first", "solve more")
         return other
     return round(float(np.quantile(distances, RIVALS_HELD, method="higher")) + 0.005, 2)

@@ -44,7 +44,7 @@ from xtal_crystalnet.density_map import SHAPE, electron_density
 from xtal_crystalnet.known_cell import log_metric_distance
 from xtal_crystalnet.learning import without_ratios
 from xtal_crystalnet.map_pictures import Comparison, draw_comparison
-from xtal_crystalnet.map_similarity import MapScores, score_maps
+from xtal_crystalnet.map_similarity import score_maps
 from xtal_crystalnet.patterns import Variety
 from xtal_crystalnet.sampling import Draws, drawn, threads
 from xtal_crystalnet.saved_model import SavedModel, load_crystalnet
@@ -123,23 +123,11 @@ def page_name(weights: str) -> str:
 def score(task: Task) -> Row:
     """Return how like the truth the densities drawn for a crystal are, and the lattice predicted with them."""
     data, cell = _data(task.file), cell_of(_data(task.file), task.index)
-    draws = draws_for(task)
+    draws = draws_for(task, cell)
     scores = score_maps(draws.maps(SHAPE), truth_of(cell))
-    formula = data.structure(task.index).composition.reduced_formula
-    row = score_row(task, formula, scores)
-    if draws.lattice is not None:
-        volumes = [abs(float(np.linalg.det(lattice))) for lattice in (draws.lattice, cell.lattice)]
-        row["strain"] = round(log_metric_distance(cell.lattice, draws.lattice), 5)
-        row["volume_ratio"] = round(volumes[0] / volumes[1], 5)
-    return row
-
-
-def score_row(task: Task, formula: str, scores: MapScores) -> Row:
-    """Return the scores of a crystal as a row."""
-    data = _data(task.file)
-    return {
+    row: Row = {
         "name": data.names[task.index],
-        "formula": formula,
+        "formula": data.structure(task.index).composition.reduced_formula,
         "system": which_system(int(data.space_group[task.index])),
         "n_atoms": int(data.n_atoms[task.index]),
         "told": "all" if task.ablation is None else next(k for k, v in ABLATIONS.items() if v == task.ablation),
@@ -148,12 +136,18 @@ def score_row(task: Task, formula: str, scores: MapScores) -> Row:
         "baseline_ssim": round(scores.baseline_ssim, 5),
         "baseline_psnr": round(scores.baseline_psnr, 3),
     }
+    if draws.lattice is not None:
+        volumes = [abs(float(np.linalg.det(lattice))) for lattice in (draws.lattice, cell.lattice)]
+        row["strain"] = round(log_metric_distance(cell.lattice, draws.lattice), 5)
+        row["volume_ratio"] = round(volumes[0] / volumes[1], 5)
+    return row
 
 
 def compared(task: Task) -> Comparison:
     """Return the densities drawn for a crystal beside the truth."""
     data = _data(task.file)
-    truth, maps = truth_of(cell_of(data, task.index)), draws_for(task).maps(SHAPE)
+    cell = cell_of(data, task.index)
+    truth, maps = truth_of(cell), draws_for(task, cell).maps(SHAPE)
     return Comparison(data.structure(task.index).composition.reduced_formula, truth, maps, score_maps(maps, truth))
 
 
@@ -162,12 +156,11 @@ def truth_of(cell: StandardCell) -> FloatArray:
     return electron_density(CellBatch.from_cells([(cell.lattice, cell.fractional, cell.numbers)]), 0, SHAPE).values
 
 
-def draws_for(task: Task) -> Draws:
+def draws_for(task: Task, cell: StandardCell) -> Draws:
     """Return densities drawn for the pattern of a crystal, whose peaks are as sharp as any that the network knows."""
     data, model = _data(task.file), _model(task.weights)
     torch.manual_seed(task.seed + task.index)
     patterns = Variety.plain(model.narrowest).patterns(torch.from_numpy(data.sticks([task.index])))
-    cell = cell_of(data, task.index)
     n_species = model.network.config.n_species
     composition = torch.from_numpy(np.bincount(cell.numbers, minlength=n_species + 1)[None, 1:] / len(cell.numbers))
     composition = composition.float()

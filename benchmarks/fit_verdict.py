@@ -3,11 +3,11 @@
     python benchmarks/fit_verdict.py [nanocrystals|laboratory] [--materials N] [--nanocrystals N] [--laboratory N]
                                      [--limit N] [--collected] [--library train|known|table|FILE] [--out FOLDER]
 
-Patterns of structures drawn from `mp20/val` under five conditions are solved as `xtal solve` does, which takes about an
-hour and a half on two cores. Writes the calibration and a model card of each of its parts to core/xtal_core/data; with
-`--limit`, of the first N of every condition, to the work folder. Named one part, it leaves the other as it is. An
-interrupted run goes on from there, and one of fewer patterns is extended; `--collected` solves nothing and takes what
-an earlier run solved.
+Patterns of structures drawn from `mp20/val` under five conditions are solved as `xtal solve` does, which takes hours:
+the laboratory patterns alone one of one core. Writes the calibration and a model card of each of its parts to
+core/xtal_core/data; with `--limit`, of the first N of every condition, to the work folder. Named one part, it leaves
+the other as it is. An interrupted run goes on from there, and one of fewer patterns is extended; `--collected` solves
+nothing and takes what an earlier run solved.
 """
 
 from __future__ import annotations
@@ -152,8 +152,9 @@ def main(arguments: list[str]) -> None:
     found = calibrations()
     for part in parts:
         judged = [one for sample in samples[part.name].values() for one in sample.judged]
-        # Nanocrystals come first, so that their window is at hand where laboratory patterns need one.
-        fitted = fit_calibration(judged, part.features, found.noise_limited.rival_window)
+        # Nanocrystals come first: where few laboratory patterns show rivals, their window is that of nanocrystals.
+        other_window = found.noise_limited.rival_window if part == LABORATORY_PART else None
+        fitted = fit_calibration(judged, part.features, other_window)
         found = replace(found, **{part.field: fitted.calibration})
         card = "".join(model_card(part, fitted, samples[part.name], library, command_line(arguments)))
         (out / part.card).write_text(card, encoding="utf-8")

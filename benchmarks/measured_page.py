@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from statistics import fmean
 from typing import Any
 
 from missed_structures import misses_table
@@ -32,6 +33,8 @@ NANOPARTICLES, NANOPARTICLE_SIZE = "IrO2_3nm_30minXRD", 30
 
 #: Samples whose lattice parameters are to agree with the published ones, and how well.
 ACCURATE, ACCURACY = ("Al2O3", "PbSO4", "Zr"), 0.002
+
+WORDS = ("solved", "ambiguous", "not solved")
 
 #: A first sketch of the search, with a library of mp20/train and mp52_extra: patterns, first, in three, in ten.
 SKETCH = {"xred": (12, 7, 9, 10), "rruff": (27, 18, 21, 25)}
@@ -80,6 +83,8 @@ def result_page(record: Mapping[str, Any]) -> Iterator[str]:
     if record["totals"]["match"]["n"]:
         yield "\n## True structure found\n\n"
         yield _total_table(record)
+        yield "\n## The verdict\n\n"
+        yield _verdict_table(record["rows"])
     if name == "xred":
         yield "\n## Lattice parameters\n\n"
         yield _lattice_table(record["rows"])
@@ -121,6 +126,28 @@ def _sample_table(rows: Sequence[Mapping[str, Any]]) -> str:
                 f"{row['seconds']:.1f}",
             )
             for row in rows
+        ],
+    )
+
+
+def _verdict_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return how probable the first candidates were called, and how many are right, by the word of the verdict."""
+    judged = [
+        row for row in rows if row["ranks"] is not None and row["verdict"] and row["verdict"]["probability"] is not None
+    ]
+    words = [word for word in WORDS if any(row["verdict"]["word"] == word for row in judged)]
+    groups = {word: [row for row in judged if row["verdict"]["word"] == word] for word in words} | {"all": judged}
+    return markdown_table(
+        ("verdict", "patterns", "mean probability", "first (match)"),
+        [
+            (
+                word,
+                len(group),
+                f"{fmean(row['verdict']['probability'] for row in group):.2f}",
+                sum(row["ranks"]["match"] == 1 for row in group),
+            )
+            for word, group in groups.items()
+            if group
         ],
     )
 

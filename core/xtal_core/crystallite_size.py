@@ -53,6 +53,8 @@ def integral_breadth_size(profile: Profile) -> float | None:
     limits += [NOTHING / gamma] if gamma > 0 else []
     if not limits:
         return None
+    if tau is not None and len(limits) == 1:
+        return tau  # 2π over its integral breadth is the size itself
     nodes, weights = np.polynomial.legendre.leggauss(NODES)
     t = min(limits) * (nodes + 1) / 2
     transform = np.exp(-0.5 * (sigma * t) ** 2 - gamma * t)

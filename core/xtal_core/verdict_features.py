@@ -61,9 +61,10 @@ def verdict_features(pattern: Pattern, ranked: Sequence[RankedCandidate]) -> Ver
     # Unlike in the ranking the number is not limited: here it is to tell broad patterns from sharp ones.
     observations = 2 * float(pattern.q[-1] - pattern.q[0]) / peak_width(pattern)
     chemistry = check_chemistry(first.structure)
+    excess, deviation = unexplained(pattern, fit)
     return VerdictFeatures(
-        misfit=misfit(pattern, fit),
-        unexplained=unexplained(pattern, fit)[0],
+        misfit=misfit(excess, deviation),
+        unexplained=excess,
         gap=min(ranked[1].merit - ranked[0].merit, MOST_GAP) if len(ranked) > 1 else MOST_GAP,
         parameters=fit.n_parameters / observations,
         information=math.log(observations),
@@ -74,13 +75,12 @@ def verdict_features(pattern: Pattern, ranked: Sequence[RankedCandidate]) -> Ver
     )
 
 
-def misfit(pattern: Pattern, fit: Fit) -> float:
-    """Return ln(1 + z), z being what is `unexplained` in standard deviations of what noise leaves.
+def misfit(excess: float, deviation: float) -> float:
+    """Return ln(1 + z), z being an excess in standard deviations of what noise leaves, both as `unexplained` has them.
 
-    To the latter `CALCULATION_FLOOR` is added, so that patterns with and without noise share one scale: 0 is all that
-    can be asked for, whichever it is.
+    To the deviation `CALCULATION_FLOOR` is added, so that patterns with and without noise share one scale: 0 is all
+    that can be asked for, whichever it is.
     """
-    excess, deviation = unexplained(pattern, fit)
     return math.log1p(excess / (deviation + CALCULATION_FLOOR))
 
 

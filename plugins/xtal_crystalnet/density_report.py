@@ -104,6 +104,7 @@ def find_densities(request: Request, progress: Progress) -> FoundDensities:
     """
     known = None if request.cell is None else parse_cell(request.cell)
     shape = (request.grid, request.grid, request.grid)
+    problem = Problem(request.pattern, request.formula, request.z)
     model = load_crystalnet(request.weights, request.device)
     truth = None
     if request.truth is not None:
@@ -117,7 +118,7 @@ def find_densities(request: Request, progress: Progress) -> FoundDensities:
         maps = draws.maps(shape)
     cells = list(in_cells(maps, draws.lattice, known))
     if model.densities == INDEPENDENT_ATOMS:
-        found = _compared(request, model, maps, cells, known is None, progress)
+        found = _compared(problem, model, maps, cells, known is None, progress)
     else:
         found = [FoundDensity(drawn.density, drawn.origin, None, None) for drawn in cells]
     scores = None
@@ -127,10 +128,10 @@ def find_densities(request: Request, progress: Progress) -> FoundDensities:
 
 
 def _compared(
-    request: Request,
+    problem: Problem,
     model: SavedModel,
     maps: FloatArray,
-    cells: list[DensityInCell],
+    cells: Sequence[DensityInCell],
     scan: bool,
     progress: Progress,
 ) -> list[FoundDensity]:
@@ -139,18 +140,18 @@ def _compared(
     With `scan` the cells are predicted: volumes are fitted, and cubic cells are tried, too. The density that describes
     the pattern best comes first.
     """
-    problem = Problem(request.pattern, request.formula, request.z)
+    tried = list(cells)
     if scan and "cubic" in model.systems:
-        for drawn in tuple(cells):
+        for drawn in cells:
             contents = likely_contents(drawn.density, problem)
-            cells += [cubic for cubic, _ in in_cubic_cells(drawn.values, drawn.draw, contents)]
+            tried += [cubic for cubic, _ in in_cubic_cells(drawn.values, drawn.draw, contents)]
     fits = [
-        fit_pattern(drawn.values, drawn.lattice, request.pattern, scan=scan)
-        for drawn in progress.track(cells, "comparing with the pattern", len(cells))
+        fit_pattern(drawn.values, drawn.lattice, problem.pattern, scan=scan)
+        for drawn in progress.track(tried, "comparing with the pattern", len(tried))
     ]
     found: list[tuple[float, FoundDensity]] = []
     for draw in progress.track(range(1, len(maps) + 1), "finding atoms", len(maps)):
-        own = [pair for pair in zip(cells, fits, strict=True) if pair[0].draw == draw]
+        own = [pair for pair in zip(tried, fits, strict=True) if pair[0].draw == draw]
         drawn, fit = min(own, key=lambda pair: pair[1].residual)
         lattice = fit.edge_factor * drawn.lattice
         density = DensityMap(drawn.values, lattice)

@@ -40,9 +40,9 @@ def densities(
         fetched = fetch_densities(ids, out, progress=progress)
     if not quiet:
         typer.echo(f"{out}: {len(fetched.written)} densities fetched, {len(fetched.present)} were there")
-    if fetched.failures:
+        if fetched.failures:
+            typer.echo(f"{len(fetched.failures)} could not be fetched:", err=True)
         for name, reason in list(fetched.failures.items())[:SHOWN]:
             typer.echo(f"  {name}: {reason}", err=True)
-        if not fetched.written and not fetched.present:
-            raise XtalError(f"none of {len(fetched.failures)} densities could be fetched")
-        typer.echo(f"{len(fetched.failures)} densities could not be fetched", err=True)
+    if fetched.failures and not fetched.written and not fetched.present:
+        raise XtalError(f"none of {len(fetched.failures)} densities could be fetched")

@@ -21,7 +21,7 @@ NOISY = Nanocrystals(10.0, noise=True)
 
 @pytest.fixture(scope="module")
 def calibration():
-    return fit_calibration(judged(400), ["gap", "misfit"], 2.0).calibration
+    return fit_calibration(judged(400), ["gap", "misfit"]).calibration
 
 
 def runs_of(solutions, failed=0):

@@ -118,14 +118,18 @@ def test_the_window_of_rivals_holds_nearly_all_right_structures_that_are_listed(
     assert distances == pytest.approx([0.1 * place for place in range(21)])
     assert rival_window(distances, other=7.0) == pytest.approx(1.8, abs=0.011)
     assert rival_window(distances[:4], other=7.0) == 7.0
+    with pytest.raises(InputError, match="only 4 right structures"):
+        rival_window(distances[:4])
 
 
 def test_the_calibration_learns_what_decides_and_keeps_its_range():
     solutions = judged(400)
-    fitted = fit_calibration(solutions, ["gap", "misfit"], 2.0)
+    fitted = fit_calibration(solutions, ["gap", "misfit"])
     gap, misfit = fitted.calibration.features
     assert gap.coefficient > 5 * abs(misfit.coefficient)
     assert (gap.low, gap.high) == pytest.approx((0, 5), abs=0.1)
+    # A fit better than all of them is not beyond the range.
+    assert misfit.low == 0
     solved = [
         one.right for one, p in zip(solutions, fitted.probabilities, strict=True) if p >= fitted.calibration.solved_from
     ]
@@ -135,11 +139,13 @@ def test_the_calibration_learns_what_decides_and_keeps_its_range():
 
 def test_a_sample_without_wrong_solutions_is_refused():
     with pytest.raises(InputError, match="of 50 solutions 0 are wrong"):
-        fit_calibration([replace(one, right=True) for one in judged(50)], ["gap"], 2.0)
+        fit_calibration([replace(one, right=True) for one in judged(50)], ["gap"])
 
 
 def test_where_hardly_a_right_structure_is_listed_but_not_first_the_window_of_rivals_is_another_ones():
     few = [replace(one, distance=one.distance if one.right else None) for one in judged(400)]
+    with pytest.raises(InputError, match="only 0 right structures"):
+        fit_calibration(few, ["gap"])
     fitted = fit_calibration(few, ["gap"], 1.25)
     assert fitted.calibration.rival_window == 1.25
     card = card_of(fitted, samples(few, 101), LABORATORY_PART)
@@ -162,7 +168,7 @@ def card_of(fitted, samples, part=NANOCRYSTAL_PART):
 
 def test_the_model_card_says_how_many_patterns_each_condition_has():
     solutions = judged(400)
-    card = card_of(fit_calibration(solutions, ["gap", "misfit"], 2.0), samples(solutions, 101))
+    card = card_of(fit_calibration(solutions, ["gap", "misfit"]), samples(solutions, 101))
     assert "400 solutions of simulated patterns of 100 structures" in card
     assert "75% of the structures are of a type that occurs" in card
     assert "| condition 0 | 101 | 0 | 1 | 200 |" in card
@@ -175,7 +181,7 @@ def test_the_model_card_says_how_many_patterns_each_condition_has():
 
 def test_the_model_card_says_what_its_part_is_for():
     solutions = judged(400)
-    fitted = fit_calibration(solutions, ["gap"], 2.0)
+    fitted = fit_calibration(solutions, ["gap"])
     nanocrystals, laboratory = (card_of(fitted, samples(solutions, 101), part) for part in PARTS.values())
     assert nanocrystals.startswith("# Model card: the verdict on patterns of one wavelength\n")
     assert "`noise_limited`" in nanocrystals
@@ -186,7 +192,7 @@ def test_the_model_card_says_what_its_part_is_for():
 
 def test_the_model_card_says_how_small_the_sample_is():
     solutions = judged(400)
-    fitted = fit_calibration(solutions, ["gap"], 2.0)
+    fitted = fit_calibration(solutions, ["gap"])
     few, unfinished = card_of(fitted, samples(solutions, 120)), card_of(fitted, samples(solutions, 101, waiting=1))
     assert "**A small sample**: 120 patterns of condition 0, 120 patterns of condition 1 were meant" in few
     assert "**A small sample**: 101 patterns of condition 0, 101" in unfinished

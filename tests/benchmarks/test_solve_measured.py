@@ -193,6 +193,8 @@ def record(making, times):
 
 def test_the_page_has_a_row_a_material(record):
     page = "".join(result_page(record))
+    assert "| ambiguous | 1 | 0.63 | 0 |" in page
+    assert "| all | 1 | 0.63 | 0 |" in page
     assert "| NaCl | NaCl | 700 | Fm-3m (225) | Pm-3m (221) | 1 NaCl | 0.1235 | 7.9% | 312 | " in page
     assert "| ambiguous | 0.63 | 2 | – | 1.2 |" in page
     assert "| IrO2 | NaCl |  |  |  |  |  |  |  |  |  |  |  | 1.2 |" in page

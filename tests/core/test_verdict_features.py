@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from toys import caesium_chloride_type, pattern_of, rocksalt
+from xtal_core import verdict_features as features_module
 from xtal_core.candidate import Candidate, Fit, RankedCandidate
 from xtal_core.measurement import Profile
 from xtal_core.pattern import Pattern, Radiation
 from xtal_core.pattern_features import peak_width
-from xtal_core.verdict_features import MOST_GAP, misfit, unexplained, verdict_features
+from xtal_core.verdict_features import MOST_GAP, unexplained, verdict_features
 
 Q = np.linspace(1.0, 6.0, 4000)
 PEAKS = 1000 * sum(np.exp(-(((Q - centre) / 0.05) ** 2)) for centre in (1.5, 2.5, 3.7, 5.0))
@@ -28,6 +29,10 @@ def fit(calculated, background=BACKGROUND, n_parameters=10):
 
 def counts(seed):
     return np.random.default_rng(seed).poisson(PEAKS + BACKGROUND).astype(float)
+
+
+def misfit(pattern, fit):
+    return features_module.misfit(*unexplained(pattern, fit))
 
 
 def test_a_perfect_fit_of_a_calculated_pattern_has_no_misfit():

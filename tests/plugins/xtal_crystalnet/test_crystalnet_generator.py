@@ -63,10 +63,11 @@ def test_the_true_density_leads_to_the_structure_though_the_lattice_is_off(
 ):
     structure = request.getfixturevalue(crystal)
     knowing(structure, 0.03)
-    first = generate(weights, problem_of(structure, simulator), simulator)[0]
+    candidates = generate(weights, problem_of(structure, simulator), simulator)
+    # Of rock salt the cubic cells that are tried as well are just as good, and may come first.
+    first = next(candidate for candidate in candidates if "predicted cell" in candidate.origin)
+    assert candidates.index(first) == 0 or crystal == "salt"
     assert first.generator == "crystalnet"
-    # Of rock salt the cubic cells that are tried as well are just as good.
-    assert "predicted cell" in first.origin or ("cubic" in first.origin and crystal == "salt")
     assert StructureMatcher().fit(first.structure, structure)
     primitive = structure.get_primitive_structure()
     assert first.structure.volume / len(first.structure) == pytest.approx(primitive.volume / len(primitive), rel=0.01)

@@ -136,7 +136,8 @@ def test_the_command_fetches_materials_and_what_training_sets_hold(fetch, tmp_pa
     code, out, err = fetch("mp-149", "mp-22862", "mp-149", tmp_path / "set.safetensors")
     assert (code, out) == (0, f"{tmp_path / 'out'}: 2 densities fetched, 0 were there\n")
     assert "mp-10: KeyError" in err
-    assert f"{len(training_set)} densities could not be fetched" in err
+    assert f"{len(training_set)} could not be fetched:" in err
+    assert fetch("mp-149", "mp-1", "--quiet") == (0, "", "")
     assert fetch("mp-149") == (0, f"{tmp_path / 'out'}: 0 densities fetched, 1 were there\n", "")
 
 
