@@ -3,8 +3,8 @@
     python benchmarks/pxrdnet_options.py [--materials 40] [--size 10] [--weights pxrdnet-fast] [--variant NAME …]
 
 Structures are drawn from `mp20/val`, patterns are by PXRDNet's protocol. Every variant changes the default options in
-the way its name says; nothing is refined. An independent judge scores the ten crystals of each. Writes
-docs/benchmarks/pxrdnet_options_SIZE.md.
+the way its name says; two more are the baseline `cdvae-search`, as it is and with lattices fitted. Nothing is refined.
+An independent judge scores the ten crystals of each. Writes docs/benchmarks/pxrdnet_options_SIZE.md.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from xtal_core.weights import find_weights
 SAMPLE_SEED = 5
 
 #: What differs from the default options.
-VARIANTS: Mapping[str, Mapping[str, Any]] = {
+OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "default": {},
     "10 crystals": {"candidates": 10},
     "100 crystals": {"candidates": 100},
@@ -54,6 +54,15 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "4 Langevin steps a level": {"steps_per_level": 4},
     "guidance 0.1": {"guidance": 0.1},
     "guidance 0.5": {"guidance": 0.5},
+    "strains of 0.01 expected": {"expected_strain": 0.01},
+    "strains of 0.04 expected": {"expected_strain": 0.04},
+}
+
+#: The generator and its options.
+VARIANTS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    **{name: ("pxrdnet", options) for name, options in OPTIONS.items()},
+    "cdvae-search": ("cdvae-search", {}),
+    "cdvae-search, lattice corrected": ("cdvae-search", {"correct_lattice": True}),
 }
 
 PAGE = """\
@@ -74,10 +83,11 @@ processor time a structure, reading of weights included.
 
 @dataclass(frozen=True)
 class Job:
-    """A pattern, the options with which `pxrdnet` is to propose, and the folder of the CIFs."""
+    """A pattern, the generator that is to propose with its options, and the folder of the CIFs."""
 
     case: Case
     folder: Path
+    generator: str
     options: Mapping[str, Any]
     seed: int
 
@@ -106,10 +116,11 @@ def main(arguments: list[str]) -> None:
         f"{number:02d}_{material.material_id}": Job(
             case_of(material, patterns[material.material_id], chosen.size),
             run.path / f"variant_{number:02d}",
+            generator,
             {"weights": chosen.weights, **options},
             chosen.seed,
         )
-        for number, (variant, options) in enumerate(VARIANTS.items())
+        for number, (variant, (generator, options)) in enumerate(VARIANTS.items())
         if variant in variants
         for material in materials
     }
@@ -135,7 +146,7 @@ def main(arguments: list[str]) -> None:
 
 def propose(job: Job) -> Row:
     """Return how long proposing crystals took; the CIFs are written."""
-    plan = Plan(("pxrdnet",), None, n_candidates=TEN, settings={"pxrdnet": job.options}, seed=job.seed)
+    plan = Plan((job.generator,), None, n_candidates=TEN, settings={job.generator: job.options}, seed=job.seed)
     solution, took = timed_solution(problem_of(job.case), plan)
     write_candidates(job.folder / job.case.name, solution)
     return dict(took)

@@ -16,7 +16,7 @@ import numpy as np
 from xtal_core.candidate import Candidate
 from xtal_core.cells import CellBatch, IntArray
 from xtal_core.interfaces import DifferentiableSimulator, Workbench
-from xtal_core.lattice_correction import FittedCells, fit_strains, fit_volumes, residuals
+from xtal_core.lattice_correction import EXPECTED_STRAIN, FittedCells, fit_strains, fit_volumes, residuals
 from xtal_core.parsimony import independent_observations
 from xtal_core.pattern import FloatArray
 from xtal_core.pattern_features import peak_width
@@ -77,17 +77,25 @@ class Proposal:
 class Filter:
     """Compares proposals with the pattern of a problem.
 
-    With `correct_lattice`, volume and lattice of every proposal are fitted first; without a simulator that can be
-    differentiated, its volume only. With `symmetrise`, the best proposals compete with what they are in every higher
-    symmetry that they come close to: networks place atoms about right, symmetry averages their errors away.
+    With `correct_lattice`, volume and lattice of every proposal are fitted first, strains being expected to be about
+    `expected_strain`; without a simulator that can be differentiated, its volume only. With `symmetrise`, the best
+    proposals compete with what they are in every higher symmetry that they come close to: networks place atoms about
+    right, symmetry averages their errors away.
     """
 
     def __init__(
-        self, problem: Problem, workbench: Workbench, *, correct_lattice: bool, symmetrise: bool = False
+        self,
+        problem: Problem,
+        workbench: Workbench,
+        *,
+        correct_lattice: bool,
+        expected_strain: float = EXPECTED_STRAIN,
+        symmetrise: bool = False,
     ) -> None:
         self.problem = problem
         self.simulator = workbench.simulator
         self.correct_lattice = correct_lattice
+        self.expected_strain = expected_strain
         self.symmetrise = symmetrise
         self.native = peak_width(problem.pattern)
         self.observations = independent_observations(problem.pattern)
@@ -137,7 +145,9 @@ class Filter:
             return started
         widths = (0.1 * self.native, 1.2 * self.native)
         targets = [self.coarse, self.sharp]
-        return fit_strains(self.simulator, targets, cells, started.profiles, widths, self.observations)
+        return fit_strains(
+            self.simulator, targets, cells, started.profiles, widths, self.observations, self.expected_strain
+        )
 
     def _as_large_as_asked(self, structure: Structure) -> Structure:
         """Return the crystal in a cell of Z formula units, which may be several primitive ones."""

@@ -39,8 +39,6 @@ FIRST_DAMPING = 1e-2
 #: ε11, ε22, ε33, 2ε23, 2ε13, 2ε12, as `DifferentiableSimulator.linearise` counts them.
 _VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
 
-_PULL = np.diag([EXPECTED_STRAIN**-2] * 6 + [0.0])
-
 
 @dataclass(frozen=True, eq=False)
 class FittedCells:
@@ -84,12 +82,14 @@ def fit_strains(
     profiles: Sequence[Profile],
     widths: tuple[float, float],
     observations: float,
+    expected_strain: float = EXPECTED_STRAIN,
 ) -> FittedCells:
     """Return `cells` with their lattices and Gaussian widths fitted to each of `targets` in turn.
 
     `widths` bound the standard deviation, in Å⁻¹, of the Gaussian; `observations` are how many numbers the pattern is
-    worth.
+    worth; `expected_strain` is σ of a strain.
     """
+    stiffness = np.diag([expected_strain**-2] * 6 + [0.0])
     profiles = list(profiles)
     values = np.full(len(cells), np.inf)
     strained = np.zeros((len(cells), 7))
@@ -98,7 +98,7 @@ def fit_strains(
         values, matrices, gradients = _normal_equations(simulator, target, cells, profiles)
         for _ in range(STEPS):
             strength = values / observations
-            pulled = strength[:, None, None] * _PULL
+            pulled = strength[:, None, None] * stiffness
             step = _steps(matrices + pulled, gradients - np.einsum("nkl,nl->nk", pulled, strained), damping)
             trial_cells = replace(cells, lattices=cells.lattices @ (np.eye(3) + _strain(step[:, :6])))
             trial_profiles = [
@@ -106,7 +106,7 @@ def fit_strains(
                 for profile, change in zip(profiles, step[:, 6], strict=True)
             ]
             outcome, new_matrices, new_gradients = _normal_equations(simulator, target, trial_cells, trial_profiles)
-            gain = values - outcome + strength * (_pull(strained) - _pull(strained + step))
+            gain = values - outcome + strength * (_pull(strained, stiffness) - _pull(strained + step, stiffness))
             better = gain > 0
             strained = np.where(better[:, None], strained + step, strained)
             cells = replace(cells, lattices=np.where(better[:, None, None], trial_cells.lattices, cells.lattices))
@@ -174,6 +174,6 @@ def _strain(components: FloatArray) -> FloatArray:
     return strain
 
 
-def _pull(strained: FloatArray) -> FloatArray:
+def _pull(strained: FloatArray, stiffness: FloatArray) -> FloatArray:
     """Return (n,) Σ (ε/σ)² of strains (n, 7), beside which the change of width counts for nothing."""
-    return np.einsum("nk,kl,nl->n", strained, _PULL, strained)
+    return np.einsum("nk,kl,nl->n", strained, stiffness, strained)

@@ -63,7 +63,13 @@ class PXRDNetGenerator(Generator):
         if not contents:
             return []
         shown = network_input(problem)
-        screen = Filter(problem, workbench, correct_lattice=options.correct_lattice, symmetrise=options.symmetrise)
+        screen = Filter(
+            problem,
+            workbench,
+            correct_lattice=options.correct_lattice,
+            expected_strain=options.expected_strain,
+            symmetrise=options.symmetrise,
+        )
         generator = random_generator(workbench, device, _STREAM)
         composition = _composition(contents[0], model.cdvae.config.n_species)
         vectors = LatentVectors(model, shown.to(device), composition.to(device), options, generator)

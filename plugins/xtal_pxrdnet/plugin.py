@@ -39,6 +39,9 @@ class PXRDNetOptions:
     correct_lattice: bool = option(
         True, "fit volume and lattice of the crystals before they are compared; not the paper's"
     )
+    expected_strain: float = option(
+        0.02, "strain expected of the crystals' lattices once their volume is right", bounds=(1e-4, None)
+    )
     again: float = option(
         0.5,
         "noise from which crystals are denoised again in the fitted lattice; 0 for never, as in the paper",
