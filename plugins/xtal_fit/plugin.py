@@ -13,7 +13,7 @@ from xtal_core.options import option
 class FitOptions:
     """Options of the least-squares refinement."""
 
-    keep: int = option(24, "candidates refined to convergence", bounds=(1, None))
+    keep: int = option(24, "candidates of each generator refined to convergence", bounds=(1, None))
     steps: int = option(30, "most steps of the last stage", bounds=(1, None))
     keep_symmetry: bool = option(True, "keep the space group of every candidate")
     moved: int = option(

@@ -47,6 +47,8 @@ class FitRefiner(Refiner):
     7. At full resolution, the best, and what they are in every higher symmetry that they come close to.
     8. The best on the points of the pattern: on measured ones with widths that depend on the angle and texture.
 
+    How many go on is counted for each generator by itself, so that no generator crowds out another.
+
     A problem that states its space group goes without step 5 and without higher symmetries.
     """
 

@@ -286,7 +286,10 @@ class Stages:
         return parameters
 
     def best(self, trials: Sequence[Trial], n: int | None, parsimony: float = 1.0) -> list[Trial]:
-        """Return the `n` best trials, best first, at most a few of one origin; all of them for None.
+        """Return the `n` best trials of every generator, best first, at most a few of one origin; all of them for None.
+
+        Each generator has its own `n`, because what one proposes is rough in another way than what another does: of
+        trials half refined those of a structure type describe the pattern well sooner than those of a network.
 
         `parsimony` scales the penalty on free parameters: what has not converged yet is not judged by its R² alone.
         A measured pattern tempts with distorted structures, so that the prior has a say before the end; on a calculated
@@ -302,13 +305,16 @@ class Stages:
         if n is None:
             return ordered
         taken: Counter[str] = Counter()
+        of_a_kind: Counter[str] = Counter()
         chosen = []
         for trial in ordered:
-            kind = self.candidates[trial.source].details.get("prototype", f"{trial.source}")
-            if taken[kind] < MOST_OF_A_KIND:
+            candidate = self.candidates[trial.source]
+            kind = candidate.details.get("prototype", f"{trial.source}")
+            if taken[candidate.generator] < n and of_a_kind[kind] < MOST_OF_A_KIND:
                 chosen.append(trial)
-                taken[kind] += 1
-        return chosen[:n]
+                taken[candidate.generator] += 1
+                of_a_kind[kind] += 1
+        return chosen
 
     def solved(self, trials: Sequence[Trial]) -> bool:
         """Return whether the best trial is so good, for its parameters, that no further search is needed."""
@@ -318,13 +324,22 @@ class Stages:
         return penalised < self.parsimony.penalised(*enough)
 
     def distinct(self, trials: Sequence[Trial], n: int) -> list[Trial]:
-        """Return the first `n` trials that differ in residual or volume, of those that do not the likeliest."""
+        """Return the first `n` trials of every generator that differ in residual or volume.
+
+        Of those that do not, the likeliest is taken.
+        """
+        taken: Counter[str] = Counter()
+        ended: set[str] = set()
         chosen: list[Trial] = []
         for trial in trials:
+            generator = self.candidates[trial.source].generator
+            if generator in ended:
+                continue
             volume = np.linalg.det(trial.lattice)
             for place, other in enumerate(chosen):
                 if (
-                    abs(trial.residual / other.residual - 1) < 1e-2
+                    self.candidates[other.source].generator == generator
+                    and abs(trial.residual / other.residual - 1) < 1e-2
                     and abs(volume / np.linalg.det(other.lattice) - 1) < 1e-3
                 ):
                     simpler = trial.directions.n_directions <= other.directions.n_directions
@@ -332,9 +347,11 @@ class Stages:
                         chosen[place] = trial
                     break
             else:
-                if len(chosen) == n:
-                    break
-                chosen.append(trial)
+                if taken[generator] == n:
+                    ended.add(generator)
+                else:
+                    chosen.append(trial)
+                    taken[generator] += 1
         return chosen
 
     def _prior(self, trial: Trial) -> float:
