@@ -1,6 +1,6 @@
 """Whether CDVAE can learn a few crystals by heart: the first sanity check of its encoder, heads, denoiser and sampling.
 
-    python benchmarks/overfit.py [--structures 32] [--steps 10000] [--settings fast|paper] [--out FOLDER]
+    python benchmarks/overfit.py [--structures 32] [--steps 7000] [--settings fast|paper] [--out FOLDER]
 
 Structures are drawn at random from `mp20/train`. Each is encoded, and composition, number of atoms, lattice and
 positions are decoded from its latent vector, the species being told to the denoiser. Writes docs/benchmarks/overfit.md
@@ -81,7 +81,7 @@ and {langevin} Langevin steps each, starting anywhere. The aim is 90 %: {reached
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--structures", type=int, default=32, help="how many (default 32)")
-    parser.add_argument("--steps", type=int, default=10000, help="of training (default 10000)")
+    parser.add_argument("--steps", type=int, default=7000, help="of training (default 7000)")
     parser.add_argument("--settings", choices=SETTINGS, default="fast", help="sizes of the network (default fast)")
     parser.add_argument("--seed", type=int, default=0, help="of everything random (default 0)")
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder for the results")
