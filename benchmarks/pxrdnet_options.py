@@ -1,6 +1,6 @@
 """What each option of `pxrdnet` is worth, on validation structures: proposals, sampling, search, guidance, lattices.
 
-    python benchmarks/pxrdnet_options.py [--materials 40] [--size 10] [--weights pxrdnet-fast] [--variant NAME …]
+    python benchmarks/pxrdnet_options.py [--materials 20] [--size 10] [--weights pxrdnet-fast] [--variant NAME …]
 
 Structures are drawn from `mp20/val`, patterns are by PXRDNet's protocol. Every variant changes the default options in
 the way its name says; two more are the baseline `cdvae-search`, as it is and with lattices fitted. Nothing is refined.
@@ -96,7 +96,7 @@ def main(arguments: list[str]) -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     add = parser.add_argument
-    add("--materials", type=int, default=40, metavar="N", help="how many (default: 40)")
+    add("--materials", type=int, default=20, metavar="N", help="how many (default: 20)")
     add("--size", type=float, default=10.0, metavar="Å", help="crystallite size (default: 10)")
     add("--weights", default="pxrdnet-fast", metavar="NAME", help="a name, or a file's path")
     add("--variant", action="append", choices=VARIANTS, metavar="NAME", help="may be repeated (default: all)")

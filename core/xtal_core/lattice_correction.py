@@ -82,7 +82,7 @@ def fit_strains(
     profiles: Sequence[Profile],
     widths: tuple[float, float],
     observations: float,
-    expected_strain: float = EXPECTED_STRAIN,
+    expected_strain: float,
 ) -> FittedCells:
     """Return `cells` with their lattices and Gaussian widths fitted to each of `targets` in turn.
 

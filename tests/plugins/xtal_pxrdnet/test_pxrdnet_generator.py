@@ -5,6 +5,7 @@ import torch
 
 from xtal_core.errors import InputError, OptionError, PatternError
 from xtal_core.interfaces import Workbench
+from xtal_core.lattice_correction import EXPECTED_STRAIN
 from xtal_core.problem import Formula
 from xtal_core.testing import GeneratorConformance
 from xtal_core.testing.problems import problem_of, rock_salt
@@ -67,6 +68,10 @@ def test_crystals_are_denoised_again_in_fitted_lattices(weights, salt, simulator
     assert not any(candidate.details.get("again") for candidate in once)
     assert any(candidate.details.get("again") for candidate in twice)
     assert len(once) < len(twice) <= 12
+
+
+def test_the_usual_strain_of_lattices_is_that_of_other_generators():
+    assert PXRDNetOptions().expected_strain == EXPECTED_STRAIN
 
 
 def test_only_the_best_are_kept(weights, salt, simulator):
