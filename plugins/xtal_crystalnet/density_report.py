@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,16 +18,17 @@ from xtal_core.problem import Formula, Problem
 from xtal_core.progress import Progress
 from xtal_core.weights import WeightsFile
 from xtal_crystalnet.cell_content import likely_contents
+from xtal_crystalnet.cell_search import search_cells
 from xtal_crystalnet.decoding import DecodedCell, decode
 from xtal_crystalnet.density_files import write_chgcar, write_cube
 from xtal_crystalnet.density_map import DensityMap, electron_density
-from xtal_crystalnet.density_pattern import fit_pattern
-from xtal_crystalnet.generator import DensityInCell, in_cells, in_cubic_cells
+from xtal_crystalnet.density_pattern import DensityPattern
+from xtal_crystalnet.generator import DensityInCell, in_given_cell, predicted
 from xtal_crystalnet.known_cell import parse_cell
 from xtal_crystalnet.map_pictures import Comparison, draw_comparison, draw_slices, draw_surfaces
 from xtal_crystalnet.map_similarity import MapScores, score_maps
 from xtal_crystalnet.sampling import draw_densities, threads
-from xtal_crystalnet.saved_model import INDEPENDENT_ATOMS, SavedModel, load_crystalnet
+from xtal_crystalnet.saved_model import INDEPENDENT_ATOMS, load_crystalnet
 from xtal_crystalnet.standard_cell import standard_cell
 
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ class FoundDensity:
     Attributes
     ----------
     density
-        With its lattice, whose volume is fitted to the pattern unless the cell was given.
+        With its lattice: given, or the one in which it describes the pattern best, or predicted where atoms have no
+        cores.
     origin
         Which draw it is.
     residual
@@ -116,9 +118,18 @@ def find_densities(request: Request, progress: Progress) -> FoundDensities:
         random = np.random.default_rng(request.seed)
         draws = draw_densities(model, request.pattern, request.formula, request.draws, random)
         maps = draws.maps(shape)
-    cells = list(in_cells(maps, draws.lattice, known))
+    if known is not None:
+        cells = list(in_given_cell(maps, draws.lattice, known))
+    elif model.densities == INDEPENDENT_ATOMS:
+        cells = []
+        for number, values in enumerate(progress.track(maps, "looking for cells", len(maps)), 1):
+            best = search_cells(values, predicted(draws.lattice), request.pattern, model.systems, random)[0]
+            cells.append(DensityInCell(values, best.lattice, number, f"{best.kind} cell"))
+    else:
+        lattice = predicted(draws.lattice)
+        cells = [DensityInCell(values, lattice, number, "predicted cell") for number, values in enumerate(maps, 1)]
     if model.densities == INDEPENDENT_ATOMS:
-        found = _compared(problem, model, maps, cells, known is None, progress)
+        found = _compared(problem, cells, len(maps), progress)
     else:
         found = [FoundDensity(drawn.density, drawn.origin, None, None) for drawn in cells]
     scores = None
@@ -127,39 +138,23 @@ def find_densities(request: Request, progress: Progress) -> FoundDensities:
     return FoundDensities(found, model.file, model.systems, model.densities, scores, str(request.formula))
 
 
-def _compared(
-    problem: Problem,
-    model: SavedModel,
-    maps: FloatArray,
-    cells: Sequence[DensityInCell],
-    scan: bool,
-    progress: Progress,
-) -> list[FoundDensity]:
-    """Return the densities `maps`, each in the one of the `cells` that the pattern likes best, with their atoms.
+def _compared(problem: Problem, cells: Sequence[DensityInCell], n_draws: int, progress: Progress) -> list[FoundDensity]:
+    """Return each of `n_draws` densities in the one of its `cells` that the pattern likes best, with its atoms.
 
-    With `scan` the cells are predicted: volumes are fitted, and cubic cells are tried, too. The density that describes
-    the pattern best comes first.
+    The density that describes the pattern best comes first.
     """
-    tried = list(cells)
-    if scan and "cubic" in model.systems:
-        for drawn in cells:
-            contents = likely_contents(drawn.density, problem)
-            tried += [cubic for cubic, _ in in_cubic_cells(drawn.values, drawn.draw, contents)]
-    fits = [
-        fit_pattern(drawn.values, drawn.lattice, problem.pattern, scan=scan)
-        for drawn in progress.track(tried, "comparing with the pattern", len(tried))
-    ]
-    found: list[tuple[float, FoundDensity]] = []
-    for draw in progress.track(range(1, len(maps) + 1), "finding atoms", len(maps)):
-        own = [pair for pair in zip(tried, fits, strict=True) if pair[0].draw == draw]
-        drawn, fit = min(own, key=lambda pair: pair[1].residual)
-        lattice = fit.edge_factor * drawn.lattice
-        density = DensityMap(drawn.values, lattice)
-        contents = likely_contents(density, problem)[:1]
-        atoms = [cell for content in contents for cell in decode(drawn.values, lattice, content.numbers, 1)]
-        structure = _structure(density, atoms[0]) if atoms else None
-        found.append((fit.residual, FoundDensity(density, drawn.origin, fit.residual, structure)))
-    return [each for _, each in sorted(found, key=itemgetter(0))]
+    best: dict[int, tuple[float, DensityInCell]] = {}
+    for drawn in cells:
+        residual = float(DensityPattern(drawn.values, problem.pattern).residuals(drawn.lattice[None])[0])
+        if drawn.draw not in best or residual < best[drawn.draw][0]:
+            best[drawn.draw] = residual, drawn
+    found: list[FoundDensity] = []
+    for residual, drawn in progress.track(best.values(), "finding atoms", n_draws):
+        contents = likely_contents(drawn.density, problem)[:1]
+        atoms = [cell for content in contents for cell in decode(drawn.values, drawn.lattice, content.numbers, 1)]
+        structure = _structure(drawn.density, atoms[0]) if atoms else None
+        found.append(FoundDensity(drawn.density, drawn.origin, residual, structure))
+    return sorted(found, key=attrgetter("residual"))
 
 
 def true_density(structure: Structure, shape: tuple[int, int, int]) -> FloatArray:

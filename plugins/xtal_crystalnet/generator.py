@@ -10,16 +10,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from xtal_core.candidate import Candidate
-from xtal_core.cell_contents import CellContent
 from xtal_core.errors import InputError, OptionError
 from xtal_core.filtering import Filter, Proposal
 from xtal_core.interfaces import Generator, Workbench
 from xtal_core.pattern import FloatArray
 from xtal_core.problem import Problem
 from xtal_crystalnet.cell_content import likely_contents
+from xtal_crystalnet.cell_search import FoundCell, search_cells
 from xtal_crystalnet.decoding import decode
 from xtal_crystalnet.density_map import DensityMap
 from xtal_crystalnet.known_cell import log_metric_distance, parse_cell, primitive_cells
@@ -30,8 +28,8 @@ from xtal_crystalnet.saved_model import INDEPENDENT_ATOMS, load_crystalnet
 
 _STREAM = 2023
 
-#: Of cubic cells.
-CUBIC_CENTRINGS = ("P", "I", "F")
+#: A cell that is strained by less is a predicted one that was corrected.
+CORRECTION = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,17 +88,18 @@ class CrystalNetGenerator(Generator):
         self._files = [model.file.path]
         if unknown_elements(problem.formula, model.network.config.n_species):
             return []
+        random = workbench.random(_STREAM)
         with threads(workbench.jobs):
-            draws = draw_densities(model, problem.pattern, problem.formula, options.draws, workbench.random(_STREAM))
+            draws = draw_densities(model, problem.pattern, problem.formula, options.draws, random)
             maps = draws.maps((options.grid, options.grid, options.grid))
-        tried = [
-            (drawn, content)
-            for drawn in in_cells(maps, draws.lattice, known)
-            for content in likely_contents(drawn.density, problem)
-        ]
-        if known is None and "cubic" in model.systems:
-            # Draws differ in details that tell little about the cell.
-            tried += in_cubic_cells(maps[0], 1, [content for _, content in tried])
+        if known is not None:
+            cells = list(in_given_cell(maps, draws.lattice, known))
+        else:
+            lattice, cells = predicted(draws.lattice), []
+            for number, values in enumerate(workbench.progress.track(maps, "looking for cells", len(maps)), 1):
+                found = search_cells(values, lattice, problem.pattern, model.systems, random)
+                cells += in_found_cells(values, number, lattice, found[: options.cells])
+        tried = [(drawn, content) for drawn in cells for content in likely_contents(drawn.density, problem)]
         proposals: list[Proposal] = []
         for drawn, content in workbench.progress.track(tried, "finding atoms", len(tried)):
             for atoms in decode(drawn.values, drawn.lattice, content.numbers, options.alternatives):
@@ -111,36 +110,36 @@ class CrystalNetGenerator(Generator):
         return screen.best(proposals, options.keep, "crystalnet")
 
 
-def in_cells(maps: FloatArray, predicted: FloatArray | None, known: FloatArray | None) -> Iterator[DensityInCell]:
-    """Yield each of `maps` (n, n1, n2, n3) in its predicted cell, or in the primitive cell of a known one.
+def in_given_cell(maps: FloatArray, lattice: FloatArray | None, known: FloatArray) -> Iterator[DensityInCell]:
+    """Yield each of `maps` (n, n1, n2, n3) in the primitive cell of a `known` one.
 
-    Both are (3, 3) Å. Of the centrings that the `known` cell may have, the one that is most like the predicted cell is
-    taken; without a predicted cell all are. Raises OptionError when there is neither.
+    Both lattices are (3, 3) Å. Of the centrings that the known cell may have, the one is taken that is most like the
+    predicted `lattice`; all are without such.
     """
-    if predicted is None and known is None:
-        raise OptionError("these weights predict no lattice", "give the cell with --cell 'a b c α β γ'")
-    cells = {} if predicted is None else {"predicted cell": predicted}
-    if known is not None:
-        cells = {f"given cell, {letter}": cell for letter, cell in primitive_cells(known).items()}
-        if predicted is not None:
-            nearest = min(cells, key=lambda name: log_metric_distance(predicted, cells[name]))
-            cells = {nearest: cells[nearest]}
+    cells = {f"given cell, {letter}": cell for letter, cell in primitive_cells(known).items()}
+    if lattice is not None:
+        nearest = min(cells, key=lambda name: log_metric_distance(lattice, cells[name]))
+        cells = {nearest: cells[nearest]}
     for number, values in enumerate(maps, 1):
-        for name, lattice in cells.items():
-            yield DensityInCell(values, lattice, number, name)
+        for name, cell in cells.items():
+            yield DensityInCell(values, cell, number, name)
 
 
-def in_cubic_cells(
-    values: FloatArray, draw: int, contents: Sequence[CellContent]
-) -> Iterator[tuple[DensityInCell, CellContent]]:
-    """Yield a drawn density, `values` (n1, n2, n3) e⁻/Å³, in the primitive cubic cells that hold one of `contents`.
+def in_found_cells(
+    values: FloatArray, draw: int, lattice: FloatArray, found: Sequence[FoundCell]
+) -> Iterator[DensityInCell]:
+    """Yield a drawn density, `values` (n1, n2, n3) e⁻/Å³, in cells that were `found`, and in the predicted one.
 
-    Where a lattice is predicted wrongly the density may still be right: its mean tells how large the cell of so many
-    electrons is, and a cubic one is determined by that and its centring.
+    The predicted `lattice` (3, 3) Å is left out where one that was found is but a correction of it.
     """
-    for content in {content.z: content for content in contents}.values():
-        volume = float(content.numbers.sum()) / max(float(values.mean()), 1e-6)
-        for letter in CUBIC_CENTRINGS:
-            shape = primitive_cells(np.eye(3))[letter]
-            lattice = shape * np.cbrt(volume / abs(np.linalg.det(shape)))
-            yield DensityInCell(values, lattice, draw, f"cubic {letter}"), content
+    for cell in found:
+        yield DensityInCell(values, cell.lattice, draw, f"{cell.kind} cell")
+    if all(log_metric_distance(lattice, cell.lattice) > CORRECTION for cell in found):
+        yield DensityInCell(values, lattice, draw, "predicted cell")
+
+
+def predicted(lattice: FloatArray | None) -> FloatArray:
+    """Return the `lattice` (3, 3) Å that a network predicts. Raises OptionError when it does not: a cell is needed."""
+    if lattice is None:
+        raise OptionError("these weights predict no lattice", "give the cell with --cell 'a b c α β γ'")
+    return lattice

@@ -16,6 +16,9 @@ class CrystalNetOptions:
     weights: str = option("crystalnet-fast", "weights: a name (xtal weights lists them), or the path of a file")
     cell: str = option("", "the cell, primitive or conventional, when known: 'a b c α β γ' in Å and degrees")
     draws: int = option(10, "densities drawn; the paper has 5", bounds=(1, None))
+    cells: int = option(
+        2, "cells looked for in which a density describes the pattern, unless the cell is given", bounds=(0, None)
+    )
     grid: int = option(40, "points along each edge of the cell where atoms are looked for", bounds=(8, None))
     alternatives: int = option(3, "ways to tell the elements apart that are tried for a density", bounds=(1, None))
     keep: int = option(10, "candidates kept: those with the most similar patterns", bounds=(1, None))

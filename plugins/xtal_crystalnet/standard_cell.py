@@ -88,7 +88,7 @@ def standard_cell(lattice: FloatArray, fractional: FloatArray, numbers: IntArray
     numbers = np.asarray(found.std_types[first], int)
     _, example = np.unique(found.mapping_to_primitive, return_index=True)
     orbits = np.asarray(found.crystallographic_orbits, int)[example]
-    origins, changes = fractional[_origins(numbers, orbits)], _changes_of_axes(lattice)
+    origins, changes = fractional[_origins(numbers, orbits)], changes_of_axes(lattice)
     starts = fractional[None] - origins[:, None]
     moved = (starts[:, None] @ changes).reshape(-1, *fractional.shape)
     chosen = _smallest(moved, numbers)
@@ -111,7 +111,7 @@ def _origins(numbers: IntArray, orbits: IntArray) -> IntArray:
     return atoms[sizes == sizes.min()]
 
 
-def _changes_of_axes(lattice: FloatArray) -> FloatArray:
+def changes_of_axes(lattice: FloatArray) -> FloatArray:
     """Return the (n, 3, 3) matrices M, so that x M are coordinates on other axes with the same metric as `lattice`."""
     changes, inverses = _unimodular()
     metric = lattice @ lattice.T
