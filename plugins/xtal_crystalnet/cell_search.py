@@ -10,8 +10,9 @@ apart.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 import numpy as np
 
@@ -41,6 +42,12 @@ MOST_SMOOTHING = 0.1
 #: Of each kind of lattice so many are kept; cells nearer than this, as `log_metric_distance` counts, are the same.
 KEPT, SAME_CELL = 3, 0.01
 
+#: A lattice of lower symmetry must describe the pattern this much better.
+MUCH_BETTER = 0.8
+
+#: The kinds of so many cells are likely.
+LIKELY_KINDS = 4
+
 
 @dataclass(frozen=True, eq=False)
 class FoundCell:
@@ -61,24 +68,40 @@ class FoundCell:
     residual: float
 
 
+def cells_of_draws(
+    maps: FloatArray, predicted: FloatArray, pattern: Pattern, systems: Collection[str], random: np.random.Generator
+) -> Iterator[list[FoundCell]]:
+    """Yield for each of `maps` (n, n1, n2, n3) e⁻/Å³ the cells in which it describes `pattern`; see `search_cells`.
+
+    The first is tried in all kinds of lattices that crystals of `systems` have, all others in those it does best in.
+    """
+    kinds = bravais_lattices(systems)
+    for values in maps:
+        found = search_cells(values, predicted, pattern, kinds, random)
+        yield found
+        likely = {cell.kind for cell in found[:LIKELY_KINDS]}
+        kinds = [kind for kind in kinds if kind.name in likely]
+
+
 def search_cells(
     values: FloatArray,
     predicted: FloatArray,
     pattern: Pattern,
-    systems: Collection[str],
+    kinds: Sequence[BravaisLattice],
     random: np.random.Generator,
 ) -> list[FoundCell]:
     """Return cells in which `values` (n1, n2, n3) e⁻/Å³ describe `pattern`, the best first, no two the same.
 
-    They are near the `predicted` lattice (3, 3) Å, and have the lattices of the crystal `systems`.
+    They are near the `predicted` lattice (3, 3) Å. Of cells that are the same that of the first of `kinds` is taken,
+    unless another is much better.
     """
     compared = DensityPattern(values, pattern)
-    found = [cell for kind in bravais_lattices(systems) for cell in _cells_of_kind(kind, predicted, compared, random)]
     distinct: list[FoundCell] = []
-    for cell in sorted(found, key=lambda each: each.residual):
-        if all(log_metric_distance(cell.lattice, other.lattice) > SAME_CELL for other in distinct):
-            distinct.append(cell)
-    return distinct
+    for cell in (cell for kind in kinds for cell in _cells_of_kind(kind, predicted, compared, random)):
+        same = [other for other in distinct if log_metric_distance(cell.lattice, other.lattice) < SAME_CELL]
+        if all(cell.residual < MUCH_BETTER * other.residual for other in same):
+            distinct = [*(other for other in distinct if other not in same), cell]
+    return sorted(distinct, key=attrgetter("residual"))
 
 
 def _cells_of_kind(

@@ -18,7 +18,7 @@ from xtal_core.problem import Formula, Problem
 from xtal_core.progress import Progress
 from xtal_core.weights import WeightsFile
 from xtal_crystalnet.cell_content import likely_contents
-from xtal_crystalnet.cell_search import search_cells
+from xtal_crystalnet.cell_search import cells_of_draws
 from xtal_crystalnet.decoding import DecodedCell, decode
 from xtal_crystalnet.density_files import write_chgcar, write_cube
 from xtal_crystalnet.density_map import DensityMap, electron_density
@@ -121,10 +121,11 @@ def find_densities(request: Request, progress: Progress) -> FoundDensities:
     if known is not None:
         cells = list(in_given_cell(maps, draws.lattice, known))
     elif model.densities == INDEPENDENT_ATOMS:
-        cells = []
-        for number, values in enumerate(progress.track(maps, "looking for cells", len(maps)), 1):
-            best = search_cells(values, predicted(draws.lattice), request.pattern, model.systems, random)[0]
-            cells.append(DensityInCell(values, best.lattice, number, f"{best.kind} cell"))
+        searched = cells_of_draws(maps, predicted(draws.lattice), request.pattern, model.systems, random)
+        cells = [
+            DensityInCell(maps[place], found[0].lattice, place + 1, f"{found[0].kind} cell")
+            for place, found in enumerate(progress.track(searched, "looking for cells", len(maps)))
+        ]
     else:
         lattice = predicted(draws.lattice)
         cells = [DensityInCell(values, lattice, number, "predicted cell") for number, values in enumerate(maps, 1)]

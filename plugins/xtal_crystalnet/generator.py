@@ -17,7 +17,7 @@ from xtal_core.interfaces import Generator, Workbench
 from xtal_core.pattern import FloatArray
 from xtal_core.problem import Problem
 from xtal_crystalnet.cell_content import likely_contents
-from xtal_crystalnet.cell_search import FoundCell, search_cells
+from xtal_crystalnet.cell_search import FoundCell, cells_of_draws
 from xtal_crystalnet.decoding import decode
 from xtal_crystalnet.density_map import DensityMap
 from xtal_crystalnet.known_cell import log_metric_distance, parse_cell, primitive_cells
@@ -96,9 +96,9 @@ class CrystalNetGenerator(Generator):
             cells = list(in_given_cell(maps, draws.lattice, known))
         else:
             lattice, cells = predicted(draws.lattice), []
-            for number, values in enumerate(workbench.progress.track(maps, "looking for cells", len(maps)), 1):
-                found = search_cells(values, lattice, problem.pattern, model.systems, random)
-                cells += in_found_cells(values, number, lattice, found[: options.cells])
+            searched = cells_of_draws(maps, lattice, problem.pattern, model.systems, random)
+            for place, found in enumerate(workbench.progress.track(searched, "looking for cells", len(maps))):
+                cells += in_found_cells(maps[place], place + 1, lattice, found[: options.cells])
         tried = [(drawn, content) for drawn in cells for content in likely_contents(drawn.density, problem)]
         proposals: list[Proposal] = []
         for drawn, content in workbench.progress.track(tried, "finding atoms", len(tried)):

@@ -6,7 +6,9 @@ from pymatgen.core import Lattice, Structure
 
 from xtal_core.cells import CellBatch
 from xtal_core.testing.problems import problem_of
-from xtal_crystalnet.cell_search import SAME_CELL, search_cells
+from xtal_crystalnet.bravais import bravais_lattices
+from xtal_crystalnet.cell_search import LIKELY_KINDS, SAME_CELL, cells_of_draws, search_cells
+from xtal_crystalnet.crystal_systems import SYSTEMS
 from xtal_crystalnet.density_map import electron_density
 from xtal_crystalnet.known_cell import log_metric_distance
 from xtal_crystalnet.standard_cell import standard_cell
@@ -45,21 +47,31 @@ def test_the_cell_is_found_though_the_prediction_is_ten_per_cent_off(kind, simul
     strain = 0.05 * np.random.default_rng(3).normal(size=(3, 3)) + np.diag([0.1, -0.1, 0.05])
     predicted = lattice @ (np.eye(3) + strain)
     pattern = problem_of(CRYSTALS[kind], simulator).pattern
-    systems = {kind.split()[0], "cubic"}
-    found = search_cells(values, predicted, pattern, systems, np.random.default_rng(0))
+    kinds = bravais_lattices({kind.split()[0], "cubic", "tetragonal"})
+    found = search_cells(values, predicted, pattern, kinds, np.random.default_rng(0))
     assert log_metric_distance(lattice, predicted) > 0.07
     assert log_metric_distance(lattice, found[0].lattice) < 0.003
     assert found[0].residual < 0.05
-    assert kind in {cell.kind for cell in found}
+    assert found[0].kind == kind
 
 
 def test_the_best_comes_first_and_none_twice(simulator, quartz):
     values, lattice = true_density(quartz)
     pattern = problem_of(quartz, simulator).pattern
-    once, again = (
-        search_cells(values, 1.05 * lattice, pattern, {"trigonal", "cubic"}, np.random.default_rng(0)) for _ in range(2)
-    )
+    kinds = bravais_lattices({"trigonal", "cubic"})
+    once, again = (search_cells(values, 1.05 * lattice, pattern, kinds, np.random.default_rng(0)) for _ in range(2))
     assert [cell.residual for cell in once] == sorted(cell.residual for cell in once)
     assert [cell.residual for cell in again] == [cell.residual for cell in once]
     for place, cell in enumerate(once):
         assert all(log_metric_distance(cell.lattice, other.lattice) > SAME_CELL for other in once[:place])
+
+
+def test_further_draws_are_tried_in_the_likely_kinds_alone(simulator, quartz):
+    values, lattice = true_density(quartz)
+    pattern = problem_of(quartz, simulator).pattern
+    maps = np.array([values, values])
+    first, second = cells_of_draws(maps, 1.05 * lattice, pattern, SYSTEMS, np.random.default_rng(0))
+    assert first[0].kind == second[0].kind == "hexagonal P"
+    assert (
+        {cell.kind for cell in second} <= {cell.kind for cell in first[:LIKELY_KINDS]} < {cell.kind for cell in first}
+    )
