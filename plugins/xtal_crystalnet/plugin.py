@@ -19,7 +19,7 @@ class CrystalNetOptions:
     cells: int = option(
         2, "cells looked for in which a density describes the pattern, unless the cell is given", bounds=(0, None)
     )
-    grid: int = option(40, "points along each edge of the cell where atoms are looked for", bounds=(8, None))
+    grid: int = option(32, "points along each edge of the cell where atoms are looked for", bounds=(8, None))
     alternatives: int = option(3, "ways to tell the elements apart that are tried for a density", bounds=(1, None))
     keep: int = option(10, "candidates kept: those with the most similar patterns", bounds=(1, None))
     correct_lattice: bool = option(True, "fit volume and lattice of the crystals before they are compared")
@@ -112,8 +112,8 @@ def xtal_weights() -> list[WeightsRecord]:
             "crystalnet-fast",
             "crystalnet",
             "xtal_crystalnet/weights/crystalnet-fast.safetensors",
-            sha256="418bb73bb37e0bab444a86dd5b7092195b19ee72009af33b5e4be0de48507356",
-            bytes=8976772,
+            sha256="e6e724c9cda2f813add279926464772d931e2fbc819e900e5a50d5228744bc46",
+            bytes=8976884,
             card="xtal_crystalnet/weights/crystalnet-fast.md",
         )
     ]
