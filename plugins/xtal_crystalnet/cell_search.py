@@ -30,7 +30,7 @@ FIRST_CELLS, LATER_CELLS = 400, 20
 #: So many go on, whose strains differ by more than this fraction of the spread.
 SURVIVORS, APART = 12, 0.4
 
-#: By what the spread is multiplied from one round to the next, and the fewest and most rounds.
+#: By what the spread is multiplied from one round to the next, and the most rounds.
 NARROWING, MOST_ROUNDS = 0.45, 9
 
 #: Å⁻¹; the strain of a reflection there is its shift over this: patterns are smoothed by the shifts that are left.
@@ -76,11 +76,12 @@ def cells_of_draws(
     The first is tried in all kinds of lattices that crystals of `systems` have, all others in those it does best in.
     """
     kinds = bravais_lattices(systems)
-    for values in maps:
-        found = search_cells(values, predicted, pattern, kinds, random)
-        yield found
-        likely = {cell.kind for cell in found[:LIKELY_KINDS]}
-        kinds = [kind for kind in kinds if kind.name in likely]
+    first = search_cells(maps[0], predicted, pattern, kinds, random)
+    yield first
+    likely = {cell.kind for cell in first[:LIKELY_KINDS]}
+    kinds = [kind for kind in kinds if kind.name in likely]
+    for values in maps[1:]:
+        yield search_cells(values, predicted, pattern, kinds, random)
 
 
 def search_cells(

@@ -19,6 +19,7 @@ from xtal_core.progress import Progress
 from xtal_core.weights import WeightsFile
 from xtal_crystalnet.cell_content import likely_contents
 from xtal_crystalnet.cell_search import cells_of_draws
+from xtal_crystalnet.crystal_systems import SYSTEMS
 from xtal_crystalnet.decoding import DecodedCell, decode
 from xtal_crystalnet.density_files import write_chgcar, write_cube
 from xtal_crystalnet.density_map import DensityMap, electron_density
@@ -228,7 +229,10 @@ def density_table(found: FoundDensities) -> Iterator[str]:
     if found.truth is not None:
         baseline = found.truth[1]
         yield f"a constant map: SSIM {baseline.baseline_ssim:.3f}, PSNR {baseline.baseline_psnr:.1f} dB"
-    yield f"note: the network learned {', '.join(found.systems)} crystals, densities of {found.learned}"
+    learned = (
+        "crystals of all systems" if set(found.systems) == set(SYSTEMS) else f"{', '.join(found.systems)} crystals"
+    )
+    yield f"note: the network learned {learned}, densities of {found.learned}"
 
 
 def _structure(density: DensityMap, atoms: DecodedCell) -> Structure:
