@@ -19,7 +19,7 @@ import numpy as np
 from xtal_core.pattern import FloatArray, Pattern
 from xtal_crystalnet.bravais import BravaisLattice, bravais_lattices
 from xtal_crystalnet.density_pattern import DensityPattern
-from xtal_crystalnet.known_cell import log_metric_distance
+from xtal_crystalnet.known_cell import log_metric_distance, primitive_cells
 
 #: Root mean square of the principal logarithmic strains of the cells that are tried first.
 SPREAD = 0.15
@@ -58,7 +58,7 @@ class FoundCell:
     lattice : (3, 3) Å
         Primitive lattice vectors as rows.
     kind
-        Crystal system and centring.
+        Crystal system and centring, or given and centring.
     residual
         R², scale and background fitted.
     """
@@ -103,6 +103,19 @@ def search_cells(
         if all(cell.residual < MUCH_BETTER * other.residual for other in same):
             distinct = [*(other for other in distinct if other not in same), cell]
     return sorted(distinct, key=attrgetter("residual"))
+
+
+def centrings_of(values: FloatArray, known: FloatArray, pattern: Pattern) -> list[FoundCell]:
+    """Return the primitive cells of a `known` one (3, 3) Å, those first in which `values` describe `pattern` best.
+
+    The pattern is smoothed: the cell may be a little off.
+    """
+    compared = DensityPattern(values, pattern)
+    found = [
+        FoundCell(lattice, f"given {letter}", float(compared.residuals(lattice[None], MOST_SMOOTHING)[0]))
+        for letter, lattice in primitive_cells(known).items()
+    ]
+    return sorted(found, key=attrgetter("residual"))
 
 
 def _cells_of_kind(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
@@ -18,14 +18,14 @@ from xtal_core.problem import Formula, Problem
 from xtal_core.progress import Progress
 from xtal_core.weights import WeightsFile
 from xtal_crystalnet.cell_content import likely_contents
-from xtal_crystalnet.cell_search import cells_of_draws
+from xtal_crystalnet.cell_search import FoundCell, cells_of_draws, centrings_of
 from xtal_crystalnet.crystal_systems import SYSTEMS
 from xtal_crystalnet.decoding import DecodedCell, decode
 from xtal_crystalnet.density_files import write_chgcar, write_cube
 from xtal_crystalnet.density_map import DensityMap, electron_density
 from xtal_crystalnet.density_pattern import DensityPattern
-from xtal_crystalnet.generator import DensityInCell, in_given_cell, predicted
-from xtal_crystalnet.known_cell import parse_cell
+from xtal_crystalnet.generator import DensityInCell, predicted
+from xtal_crystalnet.known_cell import log_metric_distance, parse_cell, primitive_cells
 from xtal_crystalnet.map_pictures import Comparison, draw_comparison, draw_slices, draw_surfaces
 from xtal_crystalnet.map_similarity import MapScores, score_maps
 from xtal_crystalnet.sampling import draw_densities, threads
@@ -119,39 +119,43 @@ def find_densities(request: Request, progress: Progress) -> FoundDensities:
         random = np.random.default_rng(request.seed)
         draws = draw_densities(model, request.pattern, request.formula, request.draws, random)
         maps = draws.maps(shape)
-    if known is not None:
-        cells = list(in_given_cell(maps, draws.lattice, known))
-    elif model.densities == INDEPENDENT_ATOMS:
+    if model.densities != INDEPENDENT_ATOMS:
+        found = _without_cores(maps, draws.lattice, known)
+    elif known is None:
         searched = cells_of_draws(maps, predicted(draws.lattice), request.pattern, model.systems, random)
-        cells = [
-            DensityInCell(maps[place], found[0].lattice, place + 1, f"{found[0].kind} cell")
-            for place, found in enumerate(progress.track(searched, "looking for cells", len(maps)))
-        ]
+        found = _with_cores(problem, maps, searched, progress)
     else:
-        lattice = predicted(draws.lattice)
-        cells = [DensityInCell(values, lattice, number, "predicted cell") for number, values in enumerate(maps, 1)]
-    if model.densities == INDEPENDENT_ATOMS:
-        found = _compared(problem, cells, len(maps), progress)
-    else:
-        found = [FoundDensity(drawn.density, drawn.origin, None, None) for drawn in cells]
+        found = _with_cores(problem, maps, (centrings_of(values, known, request.pattern) for values in maps), progress)
     scores = None
     if truth is not None:
         scores = truth, score_maps(np.array([each.density.values for each in found]), truth)
     return FoundDensities(found, model.file, model.systems, model.densities, scores, str(request.formula))
 
 
-def _compared(problem: Problem, cells: Sequence[DensityInCell], n_draws: int, progress: Progress) -> list[FoundDensity]:
-    """Return each of `n_draws` densities in the one of its `cells` that the pattern likes best, with its atoms.
+def _without_cores(maps: FloatArray, lattice: FloatArray | None, known: FloatArray | None) -> list[FoundDensity]:
+    """Return the densities `maps` in the predicted `lattice`, or the centring of a `known` one that is most like it."""
+    cell, origin = known, "given cell"
+    if known is None:
+        cell, origin = predicted(lattice), "predicted cell"
+    elif lattice is not None:
+        cell = min(primitive_cells(known).values(), key=lambda each: log_metric_distance(lattice, each))
+    return [
+        FoundDensity(DensityMap(values, cell), f"draw {number}, {origin}", None, None)
+        for number, values in enumerate(maps, 1)
+    ]
 
-    The density that describes the pattern best comes first.
+
+def _with_cores(
+    problem: Problem, maps: FloatArray, cells: Iterable[Sequence[FoundCell]], progress: Progress
+) -> list[FoundDensity]:
+    """Return the densities `maps` in the first of the `cells` of each, with their atoms.
+
+    The one that describes the pattern best comes first.
     """
-    best: dict[int, tuple[float, DensityInCell]] = {}
-    for drawn in cells:
-        residual = float(DensityPattern(drawn.values, problem.pattern).residuals(drawn.lattice[None])[0])
-        if drawn.draw not in best or residual < best[drawn.draw][0]:
-            best[drawn.draw] = residual, drawn
     found: list[FoundDensity] = []
-    for residual, drawn in progress.track(best.values(), "finding atoms", n_draws):
+    for place, own in enumerate(progress.track(cells, "looking for cells and atoms", len(maps))):
+        drawn = DensityInCell(maps[place], own[0].lattice, place + 1, f"{own[0].kind} cell")
+        residual = float(DensityPattern(drawn.values, problem.pattern).residuals(drawn.lattice[None])[0])
         contents = likely_contents(drawn.density, problem)[:1]
         atoms = [cell for content in contents for cell in decode(drawn.values, drawn.lattice, content.numbers, 1)]
         structure = _structure(drawn.density, atoms[0]) if atoms else None

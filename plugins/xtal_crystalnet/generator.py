@@ -17,10 +17,10 @@ from xtal_core.interfaces import Generator, Workbench
 from xtal_core.pattern import FloatArray
 from xtal_core.problem import Problem
 from xtal_crystalnet.cell_content import likely_contents
-from xtal_crystalnet.cell_search import FoundCell, cells_of_draws
+from xtal_crystalnet.cell_search import FoundCell, cells_of_draws, centrings_of
 from xtal_crystalnet.decoding import decode
 from xtal_crystalnet.density_map import DensityMap
-from xtal_crystalnet.known_cell import log_metric_distance, parse_cell, primitive_cells
+from xtal_crystalnet.known_cell import log_metric_distance, parse_cell
 from xtal_crystalnet.pattern_input import unknown_elements
 from xtal_crystalnet.plugin import CrystalNetOptions
 from xtal_crystalnet.sampling import draw_densities, threads
@@ -92,10 +92,13 @@ class CrystalNetGenerator(Generator):
         with threads(workbench.jobs):
             draws = draw_densities(model, problem.pattern, problem.formula, options.draws, random)
             maps = draws.maps((options.grid, options.grid, options.grid))
+        cells: list[DensityInCell] = []
         if known is not None:
-            cells = list(in_given_cell(maps, draws.lattice, known))
+            for number, values in enumerate(maps, 1):
+                found = centrings_of(values, known, problem.pattern)
+                cells += in_given_cell(values, number, draws.lattice, found, options.cells)
         else:
-            lattice, cells = predicted(draws.lattice), []
+            lattice = predicted(draws.lattice)
             searched = cells_of_draws(maps, lattice, problem.pattern, model.systems, random)
             for place, found in enumerate(workbench.progress.track(searched, "looking for cells", len(maps))):
                 cells += in_found_cells(maps[place], place + 1, lattice, found[: options.cells])
@@ -110,19 +113,19 @@ class CrystalNetGenerator(Generator):
         return screen.best(proposals, options.keep, "crystalnet")
 
 
-def in_given_cell(maps: FloatArray, lattice: FloatArray | None, known: FloatArray) -> Iterator[DensityInCell]:
-    """Yield each of `maps` (n, n1, n2, n3) in the primitive cell of a `known` one.
+def in_given_cell(
+    values: FloatArray, draw: int, lattice: FloatArray | None, centrings: Sequence[FoundCell], n: int
+) -> Iterator[DensityInCell]:
+    """Yield a drawn density, `values` (n1, n2, n3) e⁻/Å³, in the first `n` of the `centrings` that a cell may have.
 
-    Both lattices are (3, 3) Å. Of the centrings that the known cell may have, the one is taken that is most like the
-    predicted `lattice`; all are without such.
+    And in the one that is most like the predicted `lattice` (3, 3) Å, if there is such; at least in one.
     """
-    cells = {f"given cell, {letter}": cell for letter, cell in primitive_cells(known).items()}
+    chosen = list(centrings[:n])
     if lattice is not None:
-        nearest = min(cells, key=lambda name: log_metric_distance(lattice, cells[name]))
-        cells = {nearest: cells[nearest]}
-    for number, values in enumerate(maps, 1):
-        for name, cell in cells.items():
-            yield DensityInCell(values, cell, number, name)
+        nearest = min(centrings, key=lambda cell: log_metric_distance(lattice, cell.lattice))
+        chosen += [] if nearest in chosen else [nearest]
+    for cell in chosen or centrings[:1]:
+        yield DensityInCell(values, cell.lattice, draw, f"{cell.kind} cell")
 
 
 def in_found_cells(

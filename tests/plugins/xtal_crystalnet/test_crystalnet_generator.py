@@ -13,7 +13,7 @@ from xtal_core.problem import Formula
 from xtal_core.testing.problems import problem_of
 from xtal_crystalnet import generator as generator_module
 from xtal_crystalnet.cell_content import likely_contents
-from xtal_crystalnet.cell_search import FoundCell
+from xtal_crystalnet.cell_search import FoundCell, centrings_of
 from xtal_crystalnet.density_map import DensityMap, electron_density
 from xtal_crystalnet.generator import CrystalNetGenerator, in_found_cells, in_given_cell, predicted
 from xtal_crystalnet.plugin import CrystalNetOptions
@@ -95,7 +95,7 @@ def test_a_known_cell_is_used_conventional_as_it_is(weights, knowing, simulator,
     knowing(salt, 0.05)
     cell = "5.64 5.64 5.64 90 90 90"
     first = generate(weights, problem_of(salt, simulator), simulator, cell=cell, correct_lattice=False)[0]
-    assert "given cell, F" in first.origin
+    assert "given F cell" in first.origin
     assert StructureMatcher().fit(first.structure, salt)
     assert first.structure.volume == pytest.approx(salt.volume / 4)
 
@@ -117,10 +117,20 @@ def test_without_a_cell_at_all_the_user_is_asked_for_one():
         predicted(None)
 
 
-def test_a_known_cell_may_have_any_centring_where_no_lattice_is_predicted(salt):
-    density = electron_density(CellBatch.from_structures([salt.get_primitive_structure()]), 0, (10, 10, 10))
-    everything = {drawn.origin for drawn in in_given_cell(density.values[None], None, salt.lattice.matrix)}
-    assert everything == {f"draw 1, given cell, {letter}" for letter in "PACIF"}
+def test_of_the_centrings_of_a_known_cell_those_are_tried_that_the_pattern_and_the_prediction_like(salt, simulator):
+    primitive = salt.get_primitive_structure()
+    density = electron_density(CellBatch.from_structures([primitive]), 0, (24, 24, 24))
+    pattern = problem_of(salt, simulator).pattern
+    centrings = centrings_of(density.values, 1.01 * salt.lattice.matrix, pattern)
+    assert {cell.kind[-1] for cell in centrings} == set("PACIF")
+    assert centrings[0].kind == "given F"
+
+    def tried(lattice, n):
+        return [drawn.cell for drawn in in_given_cell(density.values, 1, lattice, centrings, n)]
+
+    assert tried(None, 1) == tried(None, 0) == tried(primitive.lattice.matrix, 1) == ["given F cell"]
+    assert tried(salt.lattice.matrix, 1) == ["given F cell", "given P cell"]
+    assert tried(salt.lattice.matrix, 0) == ["given P cell"]
 
 
 def test_the_electrons_of_a_map_tell_how_many_formula_units_it_holds(simulator, quartz):
