@@ -16,8 +16,8 @@ from xtal_crystalnet.model.crystalnet import CrystalNet
 from xtal_crystalnet.pattern_input import formula_input, pattern_input
 from xtal_crystalnet.saved_model import SavedModel
 
-#: Points for which densities of all maps are calculated together: what fits a processor's cache.
-_POINTS_AT_ONCE = 4096
+#: Densities, points times maps, that are calculated together: what fits a processor's cache.
+_AT_ONCE = 4096
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +47,8 @@ class Draws:
         network = self.network
         conditions = network.conditions(self.embedding)
         tensor = torch.as_tensor(points, dtype=torch.float32, device=self.embedding.device)
-        parts = [network.decoded(network(conditions, part[None])) for part in tensor.split(_POINTS_AT_ONCE)]
+        size = max(1, _AT_ONCE // len(self))
+        parts = [network.decoded(network(conditions, part[None])) for part in tensor.split(size)]
         return torch.cat(parts, 1).double().cpu().numpy()
 
     def maps(self, shape: tuple[int, int, int]) -> FloatArray:
