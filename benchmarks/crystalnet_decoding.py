@@ -61,7 +61,7 @@ AIM = 0.8
 KINDS = ("true density", "predicted density", "no cell")
 
 PAGE = """\
-# CrystalNet: from densities to structures
+# CrystalNet: from densities to structures, {system} crystals
 
 `{command}`
 

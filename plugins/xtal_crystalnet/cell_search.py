@@ -18,7 +18,7 @@ import numpy as np
 
 from xtal_core.pattern import FloatArray, Pattern
 from xtal_crystalnet.bravais import BravaisLattice, bravais_lattices
-from xtal_crystalnet.density_pattern import DensityPattern
+from xtal_crystalnet.density_pattern import DensityPattern, SmoothedPattern
 from xtal_crystalnet.known_cell import log_metric_distance, primitive_cells
 
 #: Root mean square of the principal logarithmic strains of the cells that are tried first.
@@ -60,7 +60,7 @@ class FoundCell:
     kind
         Crystal system and centring, or given and centring.
     residual
-        R², scale and background fitted.
+        R², scale and background fitted; for a cell that was given, of the smoothed pattern.
     """
 
     lattice: FloatArray
@@ -75,28 +75,28 @@ def cells_of_draws(
 
     The first is tried in all kinds of lattices that crystals of `systems` have, all others in those it does best in.
     """
-    kinds = bravais_lattices(systems)
-    first = search_cells(maps[0], predicted, pattern, kinds, random)
+    kinds, smoothed = bravais_lattices(systems), SmoothedPattern(pattern)
+    first = search_cells(maps[0], predicted, smoothed, kinds, random)
     yield first
     likely = {cell.kind for cell in first[:LIKELY_KINDS]}
     kinds = [kind for kind in kinds if kind.name in likely]
     for values in maps[1:]:
-        yield search_cells(values, predicted, pattern, kinds, random)
+        yield search_cells(values, predicted, smoothed, kinds, random)
 
 
 def search_cells(
     values: FloatArray,
     predicted: FloatArray,
-    pattern: Pattern,
+    smoothed: SmoothedPattern,
     kinds: Sequence[BravaisLattice],
     random: np.random.Generator,
 ) -> list[FoundCell]:
-    """Return cells in which `values` (n1, n2, n3) e⁻/Å³ describe `pattern`, the best first, no two the same.
+    """Return cells in which `values` (n1, n2, n3) e⁻/Å³ describe a pattern, the best first, no two the same.
 
     They are near the `predicted` lattice (3, 3) Å. Of cells that are the same that of the first of `kinds` is taken,
     unless another is much better.
     """
-    compared = DensityPattern(values, pattern)
+    compared = DensityPattern(values, smoothed)
     distinct: list[FoundCell] = []
     for cell in (cell for kind in kinds for cell in _cells_of_kind(kind, predicted, compared, random)):
         same = [other for other in distinct if log_metric_distance(cell.lattice, other.lattice) < SAME_CELL]
@@ -105,12 +105,12 @@ def search_cells(
     return sorted(distinct, key=attrgetter("residual"))
 
 
-def centrings_of(values: FloatArray, known: FloatArray, pattern: Pattern) -> list[FoundCell]:
-    """Return the primitive cells of a `known` one (3, 3) Å, those first in which `values` describe `pattern` best.
+def centrings_of(values: FloatArray, known: FloatArray, smoothed: SmoothedPattern) -> list[FoundCell]:
+    """Return the primitive cells of a `known` one (3, 3) Å, those first in which `values` describe a pattern best.
 
     The pattern is smoothed: the cell may be a little off.
     """
-    compared = DensityPattern(values, pattern)
+    compared = DensityPattern(values, smoothed)
     found = [
         FoundCell(lattice, f"given {letter}", float(compared.residuals(lattice[None], MOST_SMOOTHING)[0]))
         for letter, lattice in primitive_cells(known).items()
@@ -127,7 +127,7 @@ def _cells_of_kind(
     n_strains = len(basis)
     amounts, values = np.zeros((1, n_strains)), np.full(1, np.inf)
     n_new = FIRST_CELLS * n_strains
-    for strain, smoothing in _rounds(compared.width):
+    for strain, smoothing in _rounds(compared.smoothed.width):
         # The squares of the three principal strains add up to those of all the amounts.
         spread = strain * math.sqrt(3 / n_strains)
         new = amounts[:, None] + spread * random.standard_normal((len(amounts), n_new, n_strains))

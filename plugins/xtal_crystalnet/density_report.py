@@ -23,7 +23,7 @@ from xtal_crystalnet.crystal_systems import SYSTEMS
 from xtal_crystalnet.decoding import DecodedCell, decode
 from xtal_crystalnet.density_files import write_chgcar, write_cube
 from xtal_crystalnet.density_map import DensityMap, electron_density
-from xtal_crystalnet.density_pattern import DensityPattern
+from xtal_crystalnet.density_pattern import SmoothedPattern
 from xtal_crystalnet.generator import DensityInCell, predicted
 from xtal_crystalnet.known_cell import log_metric_distance, parse_cell, primitive_cells
 from xtal_crystalnet.map_pictures import Comparison, draw_comparison, draw_slices, draw_surfaces
@@ -65,7 +65,8 @@ class FoundDensity:
     origin
         Which draw it is.
     residual
-        R² of its pattern, smoothed; None for densities without the cores of the atoms, which have no X-ray pattern.
+        R² of its pattern, smoothed where the cell was given; None for densities without the cores of the atoms, which
+        have no X-ray pattern.
     structure
         The atoms found in it; None when it does not hold the formula, or atoms cannot be told apart in it.
     """
@@ -125,7 +126,9 @@ def find_densities(request: Request, progress: Progress) -> FoundDensities:
         searched = cells_of_draws(maps, predicted(draws.lattice), request.pattern, model.systems, random)
         found = _with_cores(problem, maps, searched, progress)
     else:
-        found = _with_cores(problem, maps, (centrings_of(values, known, request.pattern) for values in maps), progress)
+        smoothed = SmoothedPattern(request.pattern)
+        given = (centrings_of(values, known, smoothed) for values in maps)
+        found = _with_cores(problem, maps, given, progress)
     scores = None
     if truth is not None:
         scores = truth, score_maps(np.array([each.density.values for each in found]), truth)
@@ -155,11 +158,10 @@ def _with_cores(
     found: list[FoundDensity] = []
     for place, own in enumerate(progress.track(cells, "looking for cells and atoms", len(maps))):
         drawn = DensityInCell(maps[place], own[0].lattice, place + 1, f"{own[0].kind} cell")
-        residual = float(DensityPattern(drawn.values, problem.pattern).residuals(drawn.lattice[None])[0])
         contents = likely_contents(drawn.density, problem)[:1]
         atoms = [cell for content in contents for cell in decode(drawn.values, drawn.lattice, content.numbers, 1)]
         structure = _structure(drawn.density, atoms[0]) if atoms else None
-        found.append(FoundDensity(drawn.density, drawn.origin, residual, structure))
+        found.append(FoundDensity(drawn.density, drawn.origin, own[0].residual, structure))
     return sorted(found, key=attrgetter("residual"))
 
 

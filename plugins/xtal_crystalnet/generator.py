@@ -20,6 +20,7 @@ from xtal_crystalnet.cell_content import likely_contents
 from xtal_crystalnet.cell_search import FoundCell, cells_of_draws, centrings_of
 from xtal_crystalnet.decoding import decode
 from xtal_crystalnet.density_map import DensityMap
+from xtal_crystalnet.density_pattern import SmoothedPattern
 from xtal_crystalnet.known_cell import log_metric_distance, parse_cell
 from xtal_crystalnet.pattern_input import unknown_elements
 from xtal_crystalnet.plugin import CrystalNetOptions
@@ -94,8 +95,9 @@ class CrystalNetGenerator(Generator):
             maps = draws.maps((options.grid, options.grid, options.grid))
         cells: list[DensityInCell] = []
         if known is not None:
+            smoothed = SmoothedPattern(problem.pattern)
             for number, values in enumerate(maps, 1):
-                found = centrings_of(values, known, problem.pattern)
+                found = centrings_of(values, known, smoothed)
                 cells += in_given_cell(values, number, draws.lattice, found, options.cells)
         else:
             lattice = predicted(draws.lattice)

@@ -17,7 +17,7 @@ class CrystalNetOptions:
     cell: str = option("", "the cell, primitive or conventional, when known: 'a b c α β γ' in Å and degrees")
     draws: int = option(10, "densities drawn; the paper has 5", bounds=(1, None))
     cells: int = option(
-        2, "cells looked for in which a density describes the pattern, unless the cell is given", bounds=(0, None)
+        2, "best cells that are tried for a density: those looked for, or centrings of the given one", bounds=(0, None)
     )
     grid: int = option(32, "points along each edge of the cell where atoms are looked for", bounds=(8, None))
     alternatives: int = option(3, "ways to tell the elements apart that are tried for a density", bounds=(1, None))

@@ -10,6 +10,7 @@ from xtal_crystalnet.bravais import bravais_lattices
 from xtal_crystalnet.cell_search import LIKELY_KINDS, SAME_CELL, cells_of_draws, search_cells
 from xtal_crystalnet.crystal_systems import SYSTEMS
 from xtal_crystalnet.density_map import electron_density
+from xtal_crystalnet.density_pattern import SmoothedPattern
 from xtal_crystalnet.known_cell import log_metric_distance
 from xtal_crystalnet.standard_cell import standard_cell
 
@@ -46,7 +47,7 @@ def test_the_cell_is_found_though_the_prediction_is_ten_per_cent_off(kind, simul
     values, lattice = true_density(CRYSTALS[kind])
     strain = 0.05 * np.random.default_rng(3).normal(size=(3, 3)) + np.diag([0.1, -0.1, 0.05])
     predicted = lattice @ (np.eye(3) + strain)
-    pattern = problem_of(CRYSTALS[kind], simulator).pattern
+    pattern = SmoothedPattern(problem_of(CRYSTALS[kind], simulator).pattern)
     kinds = bravais_lattices({kind.split()[0], "cubic", "tetragonal"})
     found = search_cells(values, predicted, pattern, kinds, np.random.default_rng(0))
     assert log_metric_distance(lattice, predicted) > 0.07
@@ -57,7 +58,7 @@ def test_the_cell_is_found_though_the_prediction_is_ten_per_cent_off(kind, simul
 
 def test_the_best_comes_first_and_none_twice(simulator, quartz):
     values, lattice = true_density(quartz)
-    pattern = problem_of(quartz, simulator).pattern
+    pattern = SmoothedPattern(problem_of(quartz, simulator).pattern)
     kinds = bravais_lattices({"trigonal", "cubic"})
     once, again = (search_cells(values, 1.05 * lattice, pattern, kinds, np.random.default_rng(0)) for _ in range(2))
     assert [cell.residual for cell in once] == sorted(cell.residual for cell in once)

@@ -15,6 +15,7 @@ from xtal_crystalnet import generator as generator_module
 from xtal_crystalnet.cell_content import likely_contents
 from xtal_crystalnet.cell_search import FoundCell, centrings_of
 from xtal_crystalnet.density_map import DensityMap, electron_density
+from xtal_crystalnet.density_pattern import SmoothedPattern
 from xtal_crystalnet.generator import CrystalNetGenerator, in_found_cells, in_given_cell, predicted
 from xtal_crystalnet.plugin import CrystalNetOptions
 from xtal_crystalnet.standard_cell import standard_cell
@@ -120,8 +121,8 @@ def test_without_a_cell_at_all_the_user_is_asked_for_one():
 def test_of_the_centrings_of_a_known_cell_those_are_tried_that_the_pattern_and_the_prediction_like(salt, simulator):
     primitive = salt.get_primitive_structure()
     density = electron_density(CellBatch.from_structures([primitive]), 0, (24, 24, 24))
-    pattern = problem_of(salt, simulator).pattern
-    centrings = centrings_of(density.values, 1.01 * salt.lattice.matrix, pattern)
+    smoothed = SmoothedPattern(problem_of(salt, simulator).pattern)
+    centrings = centrings_of(density.values, 1.01 * salt.lattice.matrix, smoothed)
     assert {cell.kind[-1] for cell in centrings} == set("PACIF")
     assert centrings[0].kind == "given F"
 

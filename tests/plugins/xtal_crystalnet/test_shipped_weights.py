@@ -1,5 +1,7 @@
 """The weights in the package: what was recorded, small enough, and good for what the generator needs them for."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from pymatgen.analysis.structure_matcher import StructureMatcher
@@ -42,3 +44,13 @@ def test_crystalnet_solves_salt_with_its_default_weights(salt, problem, simulato
     candidates = CrystalNetGenerator(CrystalNetOptions(draws=4)).generate(problem, Workbench(simulator))
     matcher = StructureMatcher(0.3, 0.5, 10)
     assert any(matcher.fit(candidate.structure, salt) for candidate in candidates)
+
+
+def test_crystalnet_solves_salt_counted_over_a_background(salt, problem, simulator):
+    """The strongest peak has 10,000 counts, the background 30 % of that."""
+    intensity = problem.pattern.intensity
+    peaks = intensity - np.interp(problem.pattern.q, problem.pattern.q[[0, -1]], intensity[[0, -1]])
+    counts = np.random.default_rng(0).poisson(10_000 * np.clip(peaks / peaks.max(), 0, None) + 3_000).astype(float)
+    counted = replace(problem, pattern=replace(problem.pattern, intensity=counts))
+    candidates = CrystalNetGenerator(CrystalNetOptions()).generate(counted, Workbench(simulator))
+    assert StructureMatcher(0.3, 0.5, 10).fit(candidates[0].structure, salt)
